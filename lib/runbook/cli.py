@@ -1,0 +1,226 @@
+"""``./runbook``: words in, words out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from runbook import __version__, display, facts, params, runner
+from runbook.errors import ParameterError, RunbookError
+from runbook.lock import Locked
+from runbook.record import RunRecord
+from runbook.stages import Launch, Pam, Stage
+
+DONE, FAILED, CHANGES, USAGE, LOCKED = 0, 1, 2, 64, 75
+INTERRUPTED = 130  # as shells say of SIGINT
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The words that `run` and `plan` share."""
+    for option in (
+        click.option(
+            "--only", multiple=True, metavar="STAGE", help="Just this stage; may be repeated."
+        ),
+        click.option("--from", "first", default="", metavar="STAGE", help="From this stage on."),
+        click.option(
+            "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A parameter; VALUE is YAML."
+        ),
+        click.argument("params_file", required=False, type=Path, metavar="[PARAMS]"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="jupyterhub-runbook")
+def cli() -> None:
+    """Put a JupyterHub on this machine, and know afterwards what was done.
+
+    \b
+    For example:
+        ./runbook plan                      what would change
+        ./runbook run                       do it
+        ./runbook run --set port=8443 --set tls=self-signed
+    """
+
+
+@cli.command()
+@_common
+@click.option("--plan", is_flag=True, help="The same as the command `plan`.")
+def run(
+    params_file: Path | None, pairs: Sequence[str], first: str, only: Sequence[str], plan: bool
+) -> int:
+    """Install, configure, launch and prove the hub.
+
+    \b
+    For example:
+        ./runbook run params/server.yaml --set 'users: [alice]'
+        ./runbook run --from 20-configure
+        ./runbook run --only 60-services
+    """
+    record = _go(params_file, pairs, first, only, dry_run=plan)
+    if plan:
+        return _show_plan(record)
+    if record.status == "done" and not (only or first):
+        _show_end(record, _values(_file(params_file), pairs))
+    return _exit_code(record)
+
+
+@cli.command()
+@_common
+def plan(params_file: Path | None, pairs: Sequence[str], first: str, only: Sequence[str]) -> int:
+    """Show what `run` would change, changing nothing. Exits with 2 where that is something.
+
+    \b
+    For example:
+        ./runbook plan --set default_url=/tree
+    """
+    return _show_plan(_go(params_file, pairs, first, only, dry_run=True))
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTER LAB ARGS]")
+def lab(words: Sequence[str]) -> NoReturn:
+    """Open the notebooks in JupyterLab, to step through them.
+
+    \b
+    For example:
+        ./runbook lab --no-browser
+    """
+    root = ["--allow-root"] if facts.is_root() else []
+    index = str(runner.NOTEBOOKS / "index.ipynb")
+    command = [sys.executable, "-m", "jupyterlab", *root, *words, index]
+    os.execv(sys.executable, command)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGS]")
+def test(words: Sequence[str]) -> NoReturn:
+    """Run the tests.
+
+    \b
+    For example:
+        ./runbook test tests/unit -k journal
+    """
+    os.chdir(runner.ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *words])
+
+
+def _go(
+    params_file: Path | None,
+    pairs: Sequence[str],
+    first: str,
+    only: Sequence[str],
+    *,
+    dry_run: bool,
+) -> RunRecord:
+    file = _file(params_file)
+    stages: Sequence[type[Stage]] = runner.select(only, first)
+    what = "plan" if dry_run else "run"
+    why = "" if params_file else f" (you are {facts.current_user()}, and named no other)"
+    out.print(f"{what} with {_short(file)}{why}", soft_wrap=True)
+    order = runner.Order(_values(file, pairs), file, stages, dry_run)
+    record = runner.run(order, out)
+    error = runner.explain(record)
+    if error:
+        _complain(error)
+    return record
+
+
+def _file(given: Path | None) -> Path:
+    name = "server.yaml" if facts.is_root() else "laptop.yaml"
+    return given or runner.ROOT / "params" / name
+
+
+def _values(file: Path, pairs: Sequence[str]) -> dict[str, params.Value]:
+    return {**params.load(file), **params.settings(pairs)}
+
+
+def _show_plan(record: RunRecord) -> int:
+    """The changes of every stage with their diffs; exit code 2 where there are any."""
+    for stage in record.stages:
+        if stage.changes:
+            rows = [(c["kind"], c["summary"]) for c in stage.changes]
+            diffs = [(c["summary"], c["diff"]) for c in stage.changes if c["diff"]]
+            out.print(display.Table(stage.name, ("", "what"), rows, diffs))
+    if record.status != "done":
+        return _exit_code(record)
+    count = sum(len(stage.changes) for stage in record.stages)
+    changes = f"{count} change{'s' * (count != 1)}"
+    out.print(f"{changes} planned; nothing was changed" if count else "nothing to change")
+    return CHANGES if count else DONE
+
+
+def _show_end(record: RunRecord, values: dict[str, params.Value]) -> None:
+    """Where the hub is, who may log in, where the record is."""
+    hub, people = Launch.from_values(values), Pam.from_values(values)
+    out.print()
+    out.print(Text.assemble("The hub answers at  ", (hub.local_url, "bold cyan")))
+    for line in _who(hub, people):
+        out.print(line)
+    out.print(f"The record is       {_short(record.folder)}/")
+
+
+def _who(hub: Launch, people: Pam) -> list[str]:
+    if people.authenticator != "pam":
+        names = ", ".join([*people.users, *people.admins] or [facts.current_user()])
+        word = hub.state("shared_password")
+        return [f"Who may log in      {names}, with the password in {word}"]
+    group = people.user_group
+    names = ", ".join(facts.members(group)) or "nobody yet"
+    lines = [
+        f"Who may log in      members of {group}: {names}",
+        f"To let in another   usermod -aG {group} NAME",
+    ]
+    if people.passwords.exists():
+        lines.append(f"First passwords     {people.passwords}")
+    return lines
+
+
+def _short(path: Path) -> str:
+    near = os.path.relpath(path)
+    return str(path) if near.startswith("..") else near
+
+
+def _exit_code(record: RunRecord) -> int:
+    codes = {"done": DONE, "failed": FAILED, "interrupted": INTERRUPTED}
+    return codes[record.status]
+
+
+def _complain(error: RunbookError) -> None:
+    err.print(Text.assemble(("error: ", "bold red"), error.message))
+    if error.remedy:
+        err.print(Text(f"  What to do: {error.remedy}"))
+
+
+def main() -> NoReturn:
+    """Run the command line; exit codes as in the README."""
+    try:
+        sys.exit(cli.main(standalone_mode=False) or DONE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    except Locked as error:
+        _complain(error)
+        sys.exit(LOCKED)
+    except ParameterError as error:
+        _complain(error)
+        sys.exit(USAGE)
+    except RunbookError as error:
+        _complain(error)
+        sys.exit(FAILED)
+    except OSError as error:
+        _complain(RunbookError(f"{error.filename or 'this machine'}: {error.strerror}"))
+        sys.exit(FAILED)

@@ -1,0 +1,124 @@
+"""Tables and diffs, once: for the notebook (HTML), for the terminal (rich), as plain text.
+
+Knows rows and diffs, not plans, so every floor above may use it. The colours are JupyterLab's own
+variables where they exist, with half-transparent grounds that suit a light and a dark page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from io import StringIO
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.syntax import Syntax
+from rich.table import Table as RichTable
+from rich.text import Text
+
+#: What the runner reads out of an executed notebook: plain data beside what people see.
+DATA_MIME = "application/vnd.jupyterhub-runbook+json"
+PLAIN_WIDTH = 100
+
+MARKS = {
+    "ok": ("✓", "green"),
+    "create": ("+", "green"),
+    "changed": ("●", "cyan"),
+    "update": ("~", "yellow"),
+    "planned": ("~", "yellow"),
+    "warning": ("!", "yellow"),
+    "remove": ("-", "red"),
+    "failed": ("✗", "red"),
+    "unchanged": ("=", "dim"),
+    "skipped": ("·", "dim"),
+    "pending": ("·", "dim"),
+}
+_COLOURS = {"green": "#2e9e5b", "yellow": "#b7791f", "red": "#d64545", "cyan": "#1c8ea8"}
+_FONT = "font-family:var(--jp-code-font-family,monospace);font-size:12px"
+_CELL = "padding:3px 10px;text-align:left;vertical-align:top;white-space:pre-wrap"
+_GROUND = {"+": "rgba(46,158,91,.16)", "-": "rgba(214,69,69,.16)", "@": "rgba(28,142,168,.14)"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a heading; the first column is a mark out of `MARKS`, or plain text.
+
+    ``diffs`` are (title, unified diff) shown under the table; ``data`` is what the runner reads.
+    """
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    diffs: Sequence[tuple[str, str]] = ()
+    note: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __rich__(self) -> RenderableType:
+        parts: list[RenderableType] = [Text(self.title, style="bold")]
+        if self.rows:
+            parts.append(self._rich_table())
+        if self.note:
+            parts.append(Text(self.note))
+        for title, diff in self.diffs:
+            parts += [Text(title, style="bold"), Syntax(diff, "diff", background_color="default")]
+        return Group(*parts)
+
+    def _rich_table(self) -> RichTable:
+        table = RichTable(*self.headers, box=box.SIMPLE_HEAD, pad_edge=False)
+        for first, *rest in self.rows:
+            mark, colour = MARKS.get(first, ("", ""))
+            table.add_row(Text(f"{mark} {first}".strip(), style=colour), *map(Text, rest))
+        return table
+
+    def __str__(self) -> str:
+        buffer = StringIO()
+        Console(file=buffer, width=PLAIN_WIDTH, color_system=None).print(self)
+        return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+    def html(self) -> str:
+        note = f"<p>{escape(self.note)}</p>" if self.note else ""
+        diffs = "".join(diff_html(title, diff) for title, diff in self.diffs)
+        return f"<div><p><b>{escape(self.title)}</b></p>{self._html_table()}{note}{diffs}</div>"
+
+    def _html_table(self) -> str:
+        if not self.rows:
+            return ""
+        head = "".join(f'<th style="{_CELL}">{escape(h)}</th>' for h in self.headers)
+        body = "".join(f"<tr>{''.join(_cells(row))}</tr>" for row in self.rows)
+        return (
+            f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table>"
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = {"text/plain": str(self), "text/html": self.html()}
+        if self.data:
+            bundle[DATA_MIME] = dict(self.data)
+        return bundle
+
+
+def _cells(row: Sequence[str]) -> Iterable[str]:
+    for number, text in enumerate(row):
+        mark, colour = MARKS.get(text, ("", "")) if number == 0 else ("", "")
+        style = f"color:{_COLOURS.get(colour, 'inherit')};white-space:nowrap;" if mark else ""
+        shown = escape(f"{mark} {text}".strip())
+        yield f'<td style="{_CELL};{style}">{f"<b>{shown}</b>" if mark else shown}</td>'
+
+
+def diff_html(title: str, diff: str) -> str:
+    """A unified diff as coloured lines in a fold that stands open when it is short."""
+    lines = diff.splitlines()
+    body = "".join(map(_line_html, lines))
+    is_open = " open" if len(lines) <= 60 else ""
+    return (
+        f"<details{is_open}><summary><code>{escape(title)}</code></summary>"
+        f'<div style="{_FONT};white-space:pre-wrap;border-left:3px solid rgba(128,128,128,.4);'
+        f'padding-left:8px;margin:4px 0 10px">{body}</div></details>'
+    )
+
+
+def _line_html(line: str) -> str:
+    ground = _GROUND.get(line[:1], "transparent")
+    return f'<div style="background:{ground}">{escape(line) or " "}</div>'

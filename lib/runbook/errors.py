@@ -1,0 +1,35 @@
+"""Errors written for the person at the terminal: what happened, where, why, and what to do."""
+
+
+class RunbookError(Exception):
+    """Something a person has to act on.
+
+    Parameters
+    ----------
+    message : what happened, where and why, in one or two sentences.
+    remedy : what to do about it; may be empty where the message says it.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  What to do: {self.remedy}" if self.remedy else self.message
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback: the message is the whole story."""
+        return [f"\x1b[1;31m{type(self).__name__}\x1b[0m: {self}"]
+
+
+class ParameterError(RunbookError):
+    """A parameter that is unknown, of the wrong type, or contradicts another."""
+
+
+class PlanError(RunbookError):
+    """A plan that cannot be applied: the machine moved since it was made."""
+
+
+class StageError(RunbookError):
+    """A stage that failed its checks or its verification."""

@@ -1,0 +1,125 @@
+"""Read-only facts about this machine: system, init, accounts, ports and who holds them."""
+
+from __future__ import annotations
+
+import grp
+import os
+import platform
+import pwd
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A process that listens on a TCP port; ``pid`` is 0 where we may not see it."""
+
+    port: int
+    pid: int
+    name: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})" if self.pid else "a process of another account"
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def current_user() -> str:
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def operating_system() -> str:
+    """For example ``Debian GNU/Linux 12 (bookworm)``."""
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return platform.platform()
+
+
+def has_apt() -> bool:
+    return shutil.which("apt-get") is not None
+
+
+def has_systemd() -> bool:
+    """Whether systemd is PID 1; this is what sd_booted(3) looks at."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def memory_gib() -> float:
+    return float(psutil.virtual_memory().total) / 2**30
+
+
+def free_gib(path: Path) -> float:
+    """Free space, in GiB, of the file system that holds or would hold ``path``."""
+    return shutil.disk_usage(existing_parent(path)).free / 2**30
+
+
+def existing_parent(path: Path) -> Path:
+    """``path`` or the nearest folder above it that exists."""
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def resolves(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
+
+
+def user_exists(name: str) -> bool:
+    return _known(pwd.getpwnam, name)
+
+
+def group_exists(name: str) -> bool:
+    return _known(grp.getgrnam, name)
+
+
+def _known(lookup: Callable[[str], object], name: str) -> bool:
+    try:
+        lookup(name)
+    except KeyError:
+        return False
+    return True
+
+
+def members(group: str) -> list[str]:
+    """Everyone in ``group``, by the group file or as primary group; empty if there is none."""
+    if not group_exists(group):
+        return []
+    entry = grp.getgrnam(group)
+    primary = [u.pw_name for u in pwd.getpwall() if u.pw_gid == entry.gr_gid]
+    return sorted({*entry.gr_mem, *primary})
+
+
+def listener(port: int) -> Listener | None:
+    """Who listens on TCP ``port``, on whatever address."""
+    for connection in psutil.net_connections(kind="tcp"):
+        address = connection.laddr
+        if connection.status == psutil.CONN_LISTEN and address and address.port == port:
+            return _listener(port, connection.pid or 0)
+    return None
+
+
+def _listener(port: int, pid: int) -> Listener:
+    try:
+        process = psutil.Process(pid) if pid else None
+        name = process.name() if process else ""
+        return Listener(port, pid, name, " ".join(process.cmdline()) if process else "")
+    except psutil.Error:
+        return Listener(port, pid, "?", "")
+
+
+def processes(word: str) -> Iterator[psutil.Process]:
+    """Processes with ``word`` in their command line."""
+    for process in psutil.process_iter(["cmdline"]):
+        if any(word in part for part in process.info["cmdline"] or ()):
+            yield process

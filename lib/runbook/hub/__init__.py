@@ -1,0 +1,1 @@
+"""A hub seen from outside: using it, checking its configuration, naming what is wrong with it."""

@@ -1,0 +1,75 @@
+"""Accounts for a proof: made with a random password, used, and removed with every trace."""
+
+from __future__ import annotations
+
+import pwd
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from runbook import facts, machine, secrets
+from runbook.errors import StageError
+from runbook.resources import Membership, User
+
+MEMBER, OUTSIDER = "runbook-probe", "runbook-outsider"
+# Tells an account of ours, which a crash left behind, from somebody's of the same name.
+COMMENT = "jupyterhub-runbook probe"
+PATIENCE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Account:
+    name: str
+    password: str = field(repr=False)
+
+
+@contextmanager
+def probe_account(group: str = "") -> Iterator[Account]:
+    """An account in ``group``, or in no group at all; gone, with home and processes, after it.
+
+    Raises
+    ------
+    StageError
+        if an account of that name exists that the runbook did not make.
+    """
+    account = Account(MEMBER if group else OUTSIDER, secrets.make_password())
+    remove(account.name)
+    try:
+        User(account.name, comment=COMMENT, password=account.password).apply()
+        if group:
+            Membership(account.name, group).apply()
+        yield account
+    finally:
+        remove(account.name)
+
+
+def remove(name: str) -> None:
+    """Remove the probe account ``name``, its processes and its home, if it is there."""
+    if not facts.user_exists(name):
+        return
+    entry = pwd.getpwnam(name)
+    if entry.pw_gecos != COMMENT:
+        raise StageError(
+            f"the account {name} was not made by the runbook", "rename it: the proof needs the name"
+        )
+    _end_processes(entry.pw_uid)
+    machine.run(["userdel", "--force", name])
+    shutil.rmtree(Path(entry.pw_dir), ignore_errors=True)
+
+
+def _end_processes(uid: int) -> None:
+    own = [p for p in psutil.process_iter() if _runs_as(p, uid)]
+    for process in own:
+        process.kill()
+    psutil.wait_procs(own, timeout=PATIENCE_SECONDS)
+
+
+def _runs_as(process: psutil.Process, uid: int) -> bool:
+    try:
+        return uid in process.uids()
+    except psutil.NoSuchProcess:
+        return False

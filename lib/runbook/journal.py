@@ -1,0 +1,77 @@
+"""What was changed on this machine, so that it can be taken back.
+
+The journal belongs to the machine, not to the checkout: append-only JSON lines under a folder
+that only its owner may enter. An entry with the state before stands on disk, flushed, *before*
+the change is made; a second one says that it was made. A ``begin`` without an ``end`` is a change
+that a crash interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runbook import facts
+
+
+def home() -> Path:
+    """Root's journal is the machine's; an unprivileged one lies in the user's state folder."""
+    if facts.is_root():
+        return Path("/var/lib/jupyterhub-runbook")
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(state) / "jupyterhub-runbook"
+
+
+class Journal:
+    """The journal in ``folder``, made (0700) when first written to."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or home()
+        self.path = self.folder / "journal.jsonl"
+        self.backups = self.folder / "backups"
+
+    def begin(self, stage: str, summary: str, resource: dict[str, Any], before: Any) -> str:
+        """Write down, flushed to disk, what is about to change; return the entry's id."""
+        self.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        entry = uuid.uuid4().hex[:12]
+        self._append(
+            event="begin",
+            id=entry,
+            run=os.environ.get("RUNBOOK_RUN", "by hand"),
+            stage=stage,
+            summary=summary,
+            resource=resource,
+            before=before,
+        )
+        return entry
+
+    def end(self, entry: str, after: Any) -> None:
+        """Write down that the change ``entry`` was made, and what holds now."""
+        self._append(event="end", id=entry, after=after)
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Every line, oldest first; a line that a crash cut short is passed over."""
+        if not self.path.exists():
+            return
+        for line in self.path.read_text().splitlines():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue
+
+    def _append(self, **event: Any) -> None:
+        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), **event})
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        descriptor = os.open(self.path, flags, 0o600)
+        try:
+            # A newline first: a torn line of a crash must not swallow this one.
+            os.write(descriptor, f"\n{line}\n".encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,119 @@
+"""Run a command on this machine: an argument list in, everything it said out.
+
+No command is ever put together as a string for a shell, so a value with a blank or a quote in it
+stays one argument. What a command prints is captured, redacted and logged.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook import secrets
+from runbook.errors import RunbookError
+
+#: Where the runner wants the log of the commands; unset when a notebook is stepped through.
+LOG_VARIABLE = "RUNBOOK_LOG"
+TAIL_LINES = 20
+
+# What a failing command says, and what the person should do about it.
+REMEDIES = (
+    ("No space left on device", "free some space (df -h shows where), then run again"),
+    ("Disk quota exceeded", "raise the quota or free some space, then run again"),
+    ("Temporary failure resolving", "check the network and /etc/resolv.conf, then run again"),
+    ("Temporary failure in name resolution", "check the network and /etc/resolv.conf"),
+    ("dns error", "check the network, /etc/resolv.conf and proxy settings, then run again"),
+    ("EAI_AGAIN", "check the network, /etc/resolv.conf and npm's registry, then run again"),
+    ("Could not get lock", "another package manager is running; wait for it, then run again"),
+    ("certificate", "the registry's certificate is not trusted: set SSL_CERT_FILE"),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did: ``seconds`` of wall-clock time, output already redacted."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        return self.returncode == 0
+
+
+class CommandError(RunbookError):
+    """A command that ended with a non-zero exit code; carries its `Outcome`."""
+
+    def __init__(self, outcome: Outcome, remedy: str = "") -> None:
+        said = (outcome.stderr.strip() or outcome.stdout.strip()).splitlines()[-TAIL_LINES:]
+        message = f"`{_shown(outcome.argv)}` failed with exit code {outcome.returncode}"
+        super().__init__("\n    ".join([message, *said]), remedy or _remedy(outcome))
+        self.outcome = outcome
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    check: bool = True,
+    input: str | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float = 900,
+) -> Outcome:
+    """Run ``argv`` and wait for it, at most ``timeout`` seconds.
+
+    ``env`` is laid over the present environment; ``input`` goes to standard input, which is
+    otherwise empty. Raises `CommandError` unless it exits with 0 or ``check`` is off; a command
+    that does not exist counts as exit code 127, a timeout as 124 (as in sh and timeout(1)).
+    """
+    words = tuple(str(word) for word in argv)
+    started = time.monotonic()
+    try:
+        done = subprocess.run(
+            words,
+            input=input if input is not None else "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            cwd=cwd,
+            timeout=timeout,
+            umask=0o022,  # what root installs, users must be able to read
+        )
+        code, out, err = done.returncode, done.stdout, done.stderr
+    except FileNotFoundError:
+        code, out, err = 127, "", f"{words[0]}: command not found"
+    except subprocess.TimeoutExpired:
+        code, out, err = 124, "", f"no end after {timeout:g} s"
+    seconds = time.monotonic() - started
+    outcome = Outcome(words, code, secrets.redact(out), secrets.redact(err), seconds)
+    _log(outcome)
+    if check and not outcome.ok:
+        raise CommandError(outcome)
+    return outcome
+
+
+def _shown(argv: Sequence[str]) -> str:
+    return secrets.redact(" ".join(argv))
+
+
+def _remedy(outcome: Outcome) -> str:
+    said = outcome.stderr + outcome.stdout
+    return next((remedy for symptom, remedy in REMEDIES if symptom in said), "")
+
+
+def _log(outcome: Outcome) -> None:
+    path = os.environ.get(LOG_VARIABLE)
+    if not path:
+        return
+    head = f"$ {_shown(outcome.argv)}\n"
+    end = f"[exit {outcome.returncode}, {outcome.seconds:.2f} s]\n\n"
+    with open(path, "a", opener=lambda p, flags: os.open(p, flags, 0o600)) as log:
+        log.write(head + outcome.stdout + outcome.stderr + end)

@@ -1,0 +1,94 @@
+"""The record of a run: a folder with one executed notebook a stage, ``run.json`` and ``logs/``."""
+
+from __future__ import annotations
+
+import json
+import platform
+import socket
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from runbook import __version__, facts
+from runbook.display import DATA_MIME
+from runbook.resources import atomic
+
+
+@dataclass
+class StageRecord:
+    """What one stage did; ``seconds`` of wall-clock time; ``error`` as people saw it."""
+
+    name: str
+    status: str = "pending"
+    seconds: float = 0.0
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass
+class RunRecord:
+    """``run.json``, written anew after every stage."""
+
+    folder: Path
+    params_file: str
+    params_sha256: str
+    stages: list[StageRecord]
+    status: str = "running"
+    started: str = field(default_factory=lambda: _now())
+    ended: str = ""
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.name
+
+    def save(self) -> None:
+        content = {
+            "run_id": self.run_id,
+            "params_file": self.params_file,
+            "params_sha256": self.params_sha256,
+            "versions": {"jupyterhub-runbook": __version__, "python": platform.python_version()},
+            "host": {"name": socket.gethostname(), "system": facts.operating_system()},
+            "started": self.started,
+            "ended": self.ended,
+            "status": self.status,
+            "stages": [asdict(stage) for stage in self.stages],
+        }
+        text = json.dumps(content, indent=1) + "\n"
+        atomic.write(self.folder / "run.json", text.encode(), mode=0o600)
+
+    def close(self, status: str) -> None:
+        self.status, self.ended = status, _now()
+        self.save()
+
+
+def new_folder(runs: Path, name: str) -> Path:
+    """Make ``runs/<UTC time>-<name>/`` (0700) with its ``logs/``."""
+    runs.mkdir(mode=0o700, exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = runs / f"{stamp}-{name}"
+    number = 1
+    while folder.exists():  # two runs within one second
+        number += 1
+        folder = runs / f"{stamp}-{name}-{number}"
+    folder.mkdir(mode=0o700)
+    (folder / "logs").mkdir(mode=0o700)
+    return folder
+
+
+def said_by(notebook: nbformat.NotebookNode, key: str) -> Any:
+    """The plain data that a cell of ``notebook`` showed under ``key``; None where none did."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {}).get(DATA_MIME, {})
+            if key in data:
+                return data[key]
+    return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

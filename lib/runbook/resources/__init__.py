@@ -1,0 +1,34 @@
+"""The kinds of things on a machine that the runbook brings about, a module each."""
+
+from runbook.resources.account import Group, Membership, User
+from runbook.resources.base import Change, Resource
+from runbook.resources.certificate import Certificate
+from runbook.resources.file import Directory, File, Link, Permissions, SecretFile
+from runbook.resources.node import NodeRuntime, NpmProject
+from runbook.resources.package import AptPackage
+from runbook.resources.python_env import PythonEnvironment
+from runbook.resources.service import Program
+from runbook.resources.supervisor import BootLinks, Supervisor
+from runbook.resources.systemd import SystemdService
+
+__all__ = [
+    "AptPackage",
+    "BootLinks",
+    "Certificate",
+    "Change",
+    "Directory",
+    "File",
+    "Group",
+    "Link",
+    "Membership",
+    "NodeRuntime",
+    "NpmProject",
+    "Permissions",
+    "Program",
+    "PythonEnvironment",
+    "Resource",
+    "SecretFile",
+    "Supervisor",
+    "SystemdService",
+    "User",
+]

@@ -1,0 +1,129 @@
+"""Accounts: groups, users, and who is in which group (useradd(8), groupadd(8), usermod(8))."""
+
+from __future__ import annotations
+
+import pwd
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from runbook import facts, machine, secrets
+from runbook.resources import atomic
+from runbook.resources.base import Change, Resource, attribute_diff
+
+
+@dataclass(frozen=True)
+class Presence:
+    exists: bool
+
+
+@dataclass
+class Group(Resource):
+    """A unix group, a system one unless told otherwise."""
+
+    name: str
+    key: ClassVar[tuple[str, ...]] = ("name",)
+
+    def read(self) -> Presence:
+        return Presence(facts.group_exists(self.name))
+
+    def change(self, state: Presence) -> Change | None:
+        return None if state.exists else Change("create", f"group {self.name}")
+
+    def apply(self) -> None:
+        machine.run(["groupadd", "--system", self.name])
+
+    def restore(self, state: Presence, backups: Path) -> None:
+        if not state.exists and facts.group_exists(self.name):
+            machine.run(["groupdel", self.name])
+
+
+@dataclass(frozen=True)
+class UserState:
+    exists: bool
+    home: str = ""
+    shell: str = ""
+
+
+@dataclass
+class User(Resource):
+    """An account, left as it is where it exists already.
+
+    A ``system`` account gets no home made and no password. The others get ``password`` when they
+    are made, and only then, through standard input of chpasswd(8); where it is empty, one is made
+    and kept in the 0600 file ``passwords``.
+    """
+
+    name: str
+    system: bool = False
+    home: Path | None = None
+    shell: str = "/bin/bash"
+    comment: str = ""
+    password: str = field(default="", repr=False)
+    passwords: Path | None = None
+
+    key: ClassVar[tuple[str, ...]] = ("name",)
+
+    def read(self) -> UserState:
+        try:
+            entry = pwd.getpwnam(self.name)
+        except KeyError:
+            return UserState(False)
+        return UserState(True, entry.pw_dir, entry.pw_shell)
+
+    def change(self, state: UserState) -> Change | None:
+        if state.exists:
+            return None
+        wanted = {"home": self.home or f"/home/{self.name}", "shell": self.shell}
+        kind = "system account" if self.system else "account"
+        return Change("create", f"{kind} {self.name}", attribute_diff({}, wanted, self.name))
+
+    def apply(self) -> None:
+        kind = (
+            ["--system", "--user-group", "--no-create-home"] if self.system else ["--create-home"]
+        )
+        home = ["--home-dir", str(self.home)] if self.home else []
+        comment = ["--comment", self.comment] if self.comment else []
+        machine.run(["useradd", *kind, *home, *comment, "--shell", self.shell, self.name])
+        if not self.system:
+            password = self.password or self._kept_password()
+            machine.run(["chpasswd"], input=f"{self.name}:{password}\n")
+
+    def _kept_password(self) -> str:
+        assert self.passwords is not None
+        password = secrets.make_password()
+        before = self.passwords.read_text() if self.passwords.exists() else ""
+        content = f"{before}{self.name}:{password}\n".encode()
+        atomic.write(self.passwords, content, mode=0o600)
+        return password
+
+    def restore(self, state: UserState, backups: Path) -> None:
+        if not state.exists and facts.user_exists(self.name):
+            machine.run(["userdel", self.name])
+
+
+@dataclass(frozen=True)
+class MembershipState:
+    member: bool
+
+
+@dataclass
+class Membership(Resource):
+    """An account's membership in a group; counts from its next login or the next start."""
+
+    user: str
+    group: str
+    key: ClassVar[tuple[str, ...]] = ("user", "group")
+
+    def read(self) -> MembershipState:
+        return MembershipState(self.user in facts.members(self.group))
+
+    def change(self, state: MembershipState) -> Change | None:
+        return None if state.member else Change("update", f"{self.user} joins {self.group}")
+
+    def apply(self) -> None:
+        machine.run(["usermod", "--append", "--groups", self.group, self.user])
+
+    def restore(self, state: MembershipState, backups: Path) -> None:
+        if not state.member and self.user in facts.members(self.group):
+            machine.run(["gpasswd", "--delete", self.user, self.group])

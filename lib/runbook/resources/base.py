@@ -1,0 +1,87 @@
+"""A resource: one kind of thing on a machine, and four verbs.
+
+``read`` gives the present state, ``change`` compares it with what is wanted, ``apply`` brings it
+about, ``restore`` puts an earlier state back. A resource wraps the system's own tool.
+"""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+Kind = Literal["create", "update", "remove"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a resource would change: one line for people, a unified diff with secrets masked."""
+
+    kind: Kind
+    summary: str
+    diff: str = ""
+    undoable: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Resource(ABC):
+    """Subclasses are dataclasses whose fields say what is wanted.
+
+    ``lane`` names work that may go on beside other lanes (see `runbook.plan`); ``key`` names the
+    fields that are enough to restore it.
+    """
+
+    lane: str = ""
+    key: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def read(self) -> Any:
+        """The present state: a frozen dataclass of JSON values."""
+
+    @abstractmethod
+    def change(self, state: Any) -> Change | None:
+        """What `apply` would do to ``state``; None where it is as wanted."""
+
+    @abstractmethod
+    def apply(self) -> None:
+        """Bring about what is wanted, atomically where the system allows it."""
+
+    @abstractmethod
+    def restore(self, state: Any, backups: Path) -> None:
+        """Put back ``state``, which `read` once gave; ``backups`` is where `backup` wrote."""
+
+    def backup(self, backups: Path) -> None:  # noqa: B027 - most kinds need none
+        """Keep what ``state`` alone could not bring back, under ``backups``."""
+
+    def identity(self) -> dict[str, str]:
+        """What the journal needs to find this resource again."""
+        return {
+            "kind": type(self).__name__,
+            **{name: str(getattr(self, name)) for name in self.key},
+        }
+
+    @staticmethod
+    def as_json(state: Any) -> dict[str, Any]:
+        return {f.name: getattr(state, f.name) for f in fields(state)}
+
+    def __str__(self) -> str:
+        return " ".join(self.identity().values()).lower()
+
+
+def unified(before: str, after: str, path: Path | str) -> str:
+    """A unified diff of two texts that stand, or would stand, at ``path``."""
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), f"{path} (now)", f"{path} (wanted)", lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def attribute_diff(state: dict[str, Any], wanted: dict[str, Any], name: str) -> str:
+    """A unified diff of ``wanted``'s attributes, one a line, with what ``state`` says of them."""
+    before = [f"{key}: {state.get(key)}" for key in wanted if state.get(key) not in (None, "")]
+    after = [f"{key}: {value}" for key, value in wanted.items()]
+    return unified("\n".join(before), "\n".join(after), name)

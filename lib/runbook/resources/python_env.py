@@ -1,0 +1,133 @@
+"""A virtual environment made by uv, from a lock (https://docs.astral.sh/uv/pip/)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from uv import find_uv_bin
+
+from runbook import machine
+from runbook.resources.base import Change, Resource, unified
+
+
+@dataclass(frozen=True)
+class EnvironmentState:
+    """``packages`` maps a canonical name to its version; None where there is no environment."""
+
+    packages: Mapping[str, str] | None
+
+
+@dataclass
+class PythonEnvironment(Resource):
+    """A virtual environment at ``path`` that holds at least these packages, bytecode compiled.
+
+    ``lock`` is the text of a requirements file with hashes; ``extra`` are requirements beside it.
+    Users cannot write a root-owned environment, so bytecode that is not compiled here would be
+    compiled anew at every start of every server.
+    """
+
+    path: Path
+    lock: str = ""
+    extra: list[str] = field(default_factory=list)
+    python: Path = Path("/usr/bin/python3")
+    lane: str = "python"
+
+    key: ClassVar[tuple[str, ...]] = ("path",)
+
+    def read(self) -> EnvironmentState:
+        if not (self.path / "bin/python").exists():
+            return EnvironmentState(None)
+        return EnvironmentState(dict(sorted(self._installed())))
+
+    def _installed(self) -> list[tuple[str, str]]:
+        folders = self.path.glob("lib/python*/site-packages/*.dist-info")
+        pairs = (folder.name.removesuffix(".dist-info").rsplit("-", 1) for folder in folders)
+        return [(canonicalize_name(name), version) for name, version in pairs]
+
+    def change(self, state: EnvironmentState) -> Change | None:
+        present = state.packages or {}
+        lines = [line for line in (_difference(r, present) for r in self._wanted()) if line]
+        if state.packages is not None and not lines:
+            return None
+        diff = unified("", "\n".join(wanted for _, wanted in lines), self.path)
+        if state.packages is None:
+            count = len(lines)
+            return Change("create", f"virtual environment {self.path}, {count} packages", diff)
+        diff = unified(
+            "\n".join(n for n, _ in lines if n), "\n".join(w for _, w in lines), self.path
+        )
+        return Change("update", f"virtual environment {self.path}, {len(lines)} packages", diff)
+
+    def _wanted(self) -> list[Requirement]:
+        locked = [line.rstrip(" \\") for line in self.lock.splitlines() if line[:1].isalnum()]
+        environment = self._markers()
+        requirements = [Requirement(text) for text in [*locked, *self.extra]]
+        return [r for r in requirements if not r.marker or r.marker.evaluate(environment)]
+
+    def _markers(self) -> dict[str, str]:
+        """What the markers of the lock ask of the interpreter that will run, not of this one."""
+        program = (
+            "import json, platform; v = platform.python_version();"
+            "print(json.dumps({'python_full_version': v, 'python_version': v.rpartition('.')[0]}))"
+        )
+        found: dict[str, str] = json.loads(machine.run([self.python, "-c", program]).stdout)
+        return found
+
+    def apply(self) -> None:
+        existed = (self.path / "bin/python").exists()
+        cache = self.path / ".uv-cache"  # on the same file system, so that uv can link
+        uv: list[str | Path] = [find_uv_bin(), "--quiet", "--cache-dir", str(cache)]
+        try:
+            if not existed:
+                machine.run([*uv, "venv", "--allow-existing", "--python", self.python, self.path])
+            install: list[str | Path] = [
+                "pip",
+                "install",
+                "--compile-bytecode",
+                "--python",
+                self.path,
+            ]
+            machine.run([*uv, *install, *self._sources()], input=self.lock or None)
+        except BaseException:
+            if not existed:
+                remove_environment(self.path)
+            raise
+        finally:
+            shutil.rmtree(cache, ignore_errors=True)
+
+    def _sources(self) -> list[str]:
+        return [*(["--requirement", "-"] if self.lock else []), *self.extra]
+
+    def restore(self, state: EnvironmentState, backups: Path) -> None:
+        if state.packages is None:
+            remove_environment(self.path)
+            return
+        exact = "\n".join(f"{name}=={version}" for name, version in state.packages.items())
+        machine.run([find_uv_bin(), "pip", "sync", "--python", self.path, "-"], input=exact)
+
+
+def remove_environment(path: Path) -> None:
+    """Remove what uv made at ``path`` and nothing beside it."""
+    for name in ("bin", "include", "lib64", "share", "etc"):
+        entry = path / name
+        entry.unlink() if entry.is_symlink() else shutil.rmtree(entry, ignore_errors=True)
+    for folder in path.glob("lib/python*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for name in ("pyvenv.cfg", "CACHEDIR.TAG", ".gitignore", ".lock"):
+        (path / name).unlink(missing_ok=True)
+
+
+def _difference(wanted: Requirement, present: Mapping[str, str]) -> tuple[str, str] | None:
+    """(present, wanted) as lines, None where ``wanted`` is satisfied."""
+    name = canonicalize_name(wanted.name)
+    version = present.get(name)
+    if version is not None and wanted.specifier.contains(version, prereleases=True):
+        return None
+    return (f"{name}=={version}" if version else "", f"{name}{wanted.specifier}")

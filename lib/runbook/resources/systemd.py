@@ -1,0 +1,50 @@
+"""A service under systemd (systemctl(1))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from runbook import machine
+from runbook.resources.base import Change, Resource
+from runbook.resources.service import Program, ServiceState
+
+
+def main_pid(unit: str) -> int:
+    """The main process of ``unit``; 0 where it does not run."""
+    shown = machine.run(["systemctl", "show", "-P", "MainPID", unit], check=False).stdout.strip()
+    return int(shown) if shown.isdigit() else 0
+
+
+@dataclass
+class SystemdService(Resource):
+    """A unit that runs, with what is on disk now, and is started at boot."""
+
+    unit: str
+    program: Program | None = None
+
+    key: ClassVar[tuple[str, ...]] = ("unit",)
+
+    def read(self) -> ServiceState:
+        enabled = machine.run(["systemctl", "is-enabled", self.unit], check=False).ok
+        return ServiceState(enabled, bool(main_pid(self.unit)))
+
+    def change(self, state: ServiceState) -> Change | None:
+        if not state.running:
+            return Change("create", f"start {self.unit}, now and at boot")
+        assert self.program is not None
+        why = self.program.why_restart(main_pid(self.unit))
+        if why:
+            return Change("update", f"restart {self.unit}: {why}")
+        return None if state.enabled else Change("update", f"start {self.unit} at boot")
+
+    def apply(self) -> None:
+        machine.run(["systemctl", "daemon-reload"])
+        machine.run(["systemctl", "enable", self.unit])
+        machine.run(["systemctl", "restart", self.unit])
+
+    def restore(self, state: ServiceState, backups: Path) -> None:
+        if not state.enabled:
+            machine.run(["systemctl", "disable", self.unit], check=False)
+        machine.run(["systemctl", "restart" if state.running else "stop", self.unit], check=False)

@@ -1,0 +1,236 @@
+"""Executes the stages' notebooks in order, by papermill, and keeps the record."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+from rich.console import Console
+
+from runbook import params
+from runbook.engine import Kernel, RecordHandler, error_of
+from runbook.errors import ParameterError, RunbookError
+from runbook.journal import Journal
+from runbook.lock import lock
+from runbook.machine import LOG_VARIABLE
+from runbook.progress import Progress
+from runbook.record import RunRecord, StageRecord, new_folder, said_by
+from runbook.stages import STAGES, Stage, validate
+from runbook.stages.base import RUN_VARIABLE
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+RUNS = ROOT / "runs"
+# The longest cell is the download of the packages over a slow line.
+CELL_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run: the parameters, from which file, which stages, and whether only to plan."""
+
+    values: dict[str, params.Value]
+    params_file: Path
+    stages: Sequence[type[Stage]] = STAGES
+    dry_run: bool = False
+
+
+def select(only: Sequence[str], first: str) -> list[type[Stage]]:
+    """The stages named by ``--only`` or from ``--from`` on; names as 30, pam or 40-pam."""
+    chosen = [_stage(word) for word in only] or list(STAGES)
+    if first:
+        chosen = [s for s in chosen if STAGES.index(s) >= STAGES.index(_stage(first))]
+    return sorted(chosen, key=STAGES.index)
+
+
+def _stage(word: str) -> type[Stage]:
+    for stage in STAGES:
+        if word in (stage.name, *stage.name.split("-", 1)):
+            return stage
+    names = ", ".join(stage.name for stage in STAGES)
+    raise ParameterError(f"no stage is called {word!r}", f"the stages are {names}")
+
+
+def run(order: Order, console: Console) -> RunRecord:
+    """Execute the notebooks; the record is complete whatever happens.
+
+    Raises
+    ------
+    ParameterError
+        before anything runs.
+    runbook.lock.Locked
+        if another run is going on.
+    """
+    validate(order.values)
+    journal = Journal()
+    with lock(journal.folder, f"started {time.strftime('%H:%M:%S')}"):
+        folder = new_folder(RUNS, order.params_file.stem)
+        RecordHandler(folder)
+        record = RunRecord(
+            folder,
+            str(order.params_file),
+            params.fingerprint(order.values),
+            [StageRecord(stage.name) for stage in order.stages],
+        )
+        record.save()
+        with _signals_interrupt():
+            _execute(order, record, console)
+    return record
+
+
+def _execute(order: Order, record: RunRecord, console: Console) -> None:
+    outcome = "failed"
+    try:
+        with Progress(console, len(order.stages)) as progress, _Kernels(order, record) as kernels:
+            for stage, entry in zip(order.stages, record.stages, strict=True):
+                progress.stage(stage.name)
+                _execute_stage(stage, entry, order, record, kernels.next(), progress)
+                record.save()
+                progress.done(entry)
+                if entry.status == "failed":
+                    break
+            else:
+                outcome = "done"
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+    finally:
+        record.close(outcome)
+
+
+def _execute_stage(
+    stage: type[Stage],
+    entry: StageRecord,
+    order: Order,
+    record: RunRecord,
+    kernel: Kernel,
+    progress: Progress,
+) -> None:
+    output = record.folder / f"{stage.name}.ipynb"
+    started = time.monotonic()
+    entry.status = "failed"  # until it is known better
+    try:
+        papermill.execute_notebook(
+            str(NOTEBOOKS / f"{stage.name}.ipynb"),
+            str(output),
+            parameters=_injected(stage, order),
+            engine_name="runbook",
+            progress_bar=False,
+            autosave_cell_every=1,
+            execution_timeout=CELL_SECONDS,
+            cwd=str(NOTEBOOKS),
+            km=kernel.manager,
+            on_cell_execute=lambda cell, cell_index: progress.cell(_tag(cell)),
+        )
+    except (PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
+        entry.error = error_of(nbformat.read(output, 4))[1] or str(error)
+    except OSError as error:
+        entry.error = f"the record {output} cannot be written: {error.strerror}"
+    except KeyboardInterrupt:
+        entry.error = "interrupted by a signal"
+        raise
+    finally:
+        kernel.stop()
+        entry.seconds = round(time.monotonic() - started, 2)
+        _read_outcome(entry, output, record.run_id)
+
+
+def _read_outcome(entry: StageRecord, output: Path, run_id: str) -> None:
+    """Take status, changes and checks from the executed notebook, and failing that the journal."""
+    notebook = nbformat.read(output, 4) if output.exists() else nbformat.v4.new_notebook()
+    said = said_by(notebook, "record")
+    if said and not entry.error:
+        entry.status = said["status"]
+        for name in ("changes", "checks", "versions"):
+            setattr(entry, name, said[name])
+        return
+    entry.checks = [*(said_by(notebook, "checks") or ()), *(said_by(notebook, "probes") or ())]
+    entry.changes = [
+        {"summary": line["summary"]}
+        for line in Journal().entries()
+        if line["event"] == "begin" and (line["run"], line["stage"]) == (run_id, entry.name)
+    ]
+
+
+def _injected(stage: type[Stage], order: Order) -> dict[str, Any]:
+    """What differs from the notebook's own parameters cell."""
+    chosen = stage.from_values(order.values)
+    blank = stage()
+    names = [name for name in stage.parameters() if name in order.values]
+    differing = [name for name in names if getattr(chosen, name) != getattr(blank, name)]
+    return {**{n: getattr(chosen, n) for n in differing}, "dry_run": order.dry_run}
+
+
+class _Kernels:
+    """One kernel a stage; the next one warms up while the present one works."""
+
+    def __init__(self, order: Order, record: RunRecord) -> None:
+        self._names = iter([stage.name for stage in order.stages])
+        self._record = record
+        self._pool = ThreadPoolExecutor(1)
+        self._warm: Future[Kernel] | None = None
+
+    def __enter__(self) -> _Kernels:
+        self._warm_up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._warm:
+            self._warm.result().stop()
+        self._pool.shutdown()
+
+    def next(self) -> Kernel:
+        assert self._warm is not None
+        kernel = self._warm.result()
+        self._warm_up()
+        return kernel
+
+    def _warm_up(self) -> None:
+        name = next(self._names, None)
+        folder = self._record.folder
+        self._warm = None
+        if name:
+            env = {
+                "RUNBOOK_RUN": self._record.run_id,
+                RUN_VARIABLE: str(folder),
+                LOG_VARIABLE: str(folder / "logs" / f"{name}.log"),
+            }
+            self._warm = self._pool.submit(Kernel, NOTEBOOKS, env)
+
+
+def _tag(cell: Any) -> str:
+    tags = cell.metadata.get("tags", ())
+    return str(tags[0]) if tags else "text"
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: kernels stopped, the record written."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def explain(record: RunRecord) -> RunbookError | None:
+    """The failure of a run as an error for people; None where nothing failed."""
+    failed = [stage for stage in record.stages if stage.error]
+    if not failed:
+        return None
+    notebook = os.path.relpath(record.folder / f"{failed[0].name}.ipynb")
+    return RunbookError(f"{failed[0].name}: {failed[0].error}", f"the record is {notebook}")

@@ -1,0 +1,59 @@
+"""The stages, a module a notebook, in the order in which they are executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runbook import params
+from runbook.stages.base import Check, Stage
+from runbook.stages.check import CheckMachine
+from runbook.stages.configure import Configure
+from runbook.stages.handlers import Handlers
+from runbook.stages.install import Install
+from runbook.stages.launch import Launch
+from runbook.stages.pam import Pam
+from runbook.stages.services import Services
+from runbook.stages.sudospawner import Sudospawner
+from runbook.stages.verify import Verify
+
+STAGES: tuple[type[Stage], ...] = (
+    CheckMachine,
+    Install,
+    Configure,
+    Sudospawner,
+    Pam,
+    Handlers,
+    Services,
+    Launch,
+    Verify,
+)
+
+__all__ = [
+    "STAGES",
+    "Check",
+    "CheckMachine",
+    "Configure",
+    "Handlers",
+    "Install",
+    "Launch",
+    "Pam",
+    "Services",
+    "Stage",
+    "Sudospawner",
+    "Verify",
+    "known_parameters",
+    "validate",
+]
+
+
+def known_parameters() -> dict[str, Any]:
+    """Name and trait of every parameter of every stage."""
+    return {name: trait for stage in STAGES for name, trait in stage.parameters().items()}
+
+
+def validate(values: Mapping[str, params.Value]) -> None:
+    """Raise `ParameterError` for the first thing in ``values`` that some stage would refuse."""
+    params.refuse_unknown(values, known_parameters())
+    for stage in STAGES:
+        stage.from_values(values)

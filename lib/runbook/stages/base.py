@@ -1,0 +1,237 @@
+"""A stage: parameters, checks, resources and probes, in the order of its notebook."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from IPython.display import display
+from traitlets import Bool, HasTraits, TraitError
+
+from runbook import facts, params
+from runbook.display import Table
+from runbook.errors import ParameterError, RunbookError, StageError
+from runbook.plan import Plan
+from runbook.resources import Resource
+
+#: The folder of the present run, set by the runner; unset when a notebook is stepped through.
+RUN_VARIABLE = "RUNBOOK_RUN_DIR"
+
+Status = Literal["ok", "warning", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One fact about the machine, judged: ``what`` was looked at, what was ``found``."""
+
+    status: Status
+    what: str
+    found: str = ""
+    remedy: str = ""
+
+    @classmethod
+    def that(cls, holds: bool, what: str, found: str = "", remedy: str = "") -> Check:
+        """ok where it ``holds``, failed otherwise; the remedy is shown with a failure only."""
+        return cls("ok", what, found) if holds else cls("failed", what, found, remedy)
+
+
+class Stage(HasTraits):  # type: ignore[misc]
+    """What every stage can do; a stage says what it wants in `checks`, `resources`, `probes`."""
+
+    name: ClassVar[str]
+
+    dry_run = Bool(False, help="look and plan, change nothing").tag(param=True)
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self._started = time.monotonic()
+        self._plan: Plan | None = None
+        self._checks: list[Check] = []
+        self._probes: list[Check] = []
+
+    # What a stage says.
+
+    def skip_reason(self) -> str:
+        """Why this stage has nothing to do with these parameters; empty where it has."""
+        return ""
+
+    def checks(self) -> Iterator[Check]:
+        """Read-only facts that must hold before anything is changed."""
+        yield from ()
+
+    def resources(self) -> Iterator[Resource]:
+        """What the stage answers for, in the order in which it is brought about."""
+        yield from ()
+
+    def probes(self) -> Iterator[Check]:
+        """Looks at the machine, not at what apply believes."""
+        yield from ()
+
+    def versions(self) -> Mapping[str, str]:
+        """Versions worth keeping in the record."""
+        return {}
+
+    # What a notebook calls.
+
+    @classmethod
+    def parameters(cls) -> dict[str, Any]:
+        """Name and trait of every parameter."""
+        return dict(cls.class_traits(param=True))
+
+    @classmethod
+    def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
+        """The stage with the parameters that stand in a notebook's namespace.
+
+        Raises
+        ------
+        ParameterError
+            for a value of the wrong type, and for a plain variable that no stage knows: it is
+            most likely a parameter with a letter wrong.
+        """
+        from runbook.stages import known_parameters
+
+        given = {k: v for k, v in namespace.items() if _may_be_parameter(k, v)}
+        values = {k: params.Value(v, "parameters cell") for k, v in given.items()}
+        params.refuse_unknown(values, known_parameters())
+        return cls.from_values(values)
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, params.Value]) -> Self:
+        """The stage with those of ``values`` that it has; see `from_namespace` for errors."""
+        own = {name: value for name, value in values.items() if name in cls.parameters()}
+        blank = cls()
+        for name, value in own.items():
+            _validate(cls.parameters()[name], blank, name, value)
+        try:
+            return cls(**{name: value.value for name, value in own.items()})
+        except TraitError as error:
+            raise ParameterError(str(error)) from None
+
+    def check(self) -> Table:
+        """Show the checks.
+
+        Raises
+        ------
+        StageError
+            if one failed: nothing has been changed then.
+        """
+        reason = self.skip_reason()
+        self._checks = [Check("skipped", reason)] if reason else [*self._basics(), *self.checks()]
+        return _judged(f"Check {self.name}", self._checks, {"checks": _plain(self._checks)})
+
+    def plan(self) -> Plan:
+        """What would change now."""
+        reason = self.skip_reason()
+        resources = () if reason else self.resources()
+        note = f"skipped: {reason}" if reason else ""
+        self._plan = Plan(self.name, resources, dry_run=self.dry_run, note=note)
+        return self._plan
+
+    def verify(self) -> Table:
+        """Show the probes, unless nothing was to be changed.
+
+        Raises
+        ------
+        StageError
+            if a probe failed.
+        """
+        why_not = self.skip_reason() or ("dry_run: nothing to prove" if self.dry_run else "")
+        self._probes = [Check("skipped", why_not)] if why_not else list(self.probes())
+        return _judged(f"Verify {self.name}", self._probes, {"probes": _plain(self._probes)})
+
+    def record(self) -> Table:
+        """The outcome, for who reads this months later and for the runner."""
+        versions = {} if self.dry_run or self.skip_reason() else dict(self.versions())
+        changes = self._plan.changes if self._plan else []
+        data = {
+            "status": self.status(),
+            "seconds": round(time.monotonic() - self._started, 2),
+            "changes": [change.as_json() for change in changes],
+            "checks": _plain([*self._checks, *self._probes]),
+            "versions": versions,
+            "parameters_sha256": self.fingerprint(),
+        }
+        rows = [("seconds", str(data["seconds"])), ("changes", str(len(changes)))]
+        rows += sorted(versions.items())
+        rows.append(("parameters (SHA-256)", str(data["parameters_sha256"])[:16]))
+        title = f"{self.name}: {data['status']}"
+        return Table(title, ("", ""), rows, note=self.skip_reason(), data={"record": data})
+
+    def status(self) -> str:
+        """skipped, unchanged, planned, changed; a stage that failed never gets to ask."""
+        if self.skip_reason():
+            return "skipped"
+        if not self._plan:
+            return "unchanged"
+        return "changed" if self._plan.applied else "planned"
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the parameters' names and values."""
+        values = {name: getattr(self, name) for name in sorted(self.parameters())}
+        return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+    def earlier_changes(self) -> list[str]:
+        """One line for each change that earlier stages of the present run made or planned."""
+        folder = os.environ.get(RUN_VARIABLE)
+        if not folder:
+            return []
+        run = json.loads((Path(folder) / "run.json").read_text())
+        return [change["summary"] for stage in run["stages"] for change in stage["changes"]]
+
+    def _basics(self) -> Iterator[Check]:
+        for name in ("prefix", "config_dir", "state_dir"):
+            path = getattr(self, name, None)
+            if path and not os.access(facts.existing_parent(Path(path)), os.W_OK):
+                who = facts.current_user()
+                remedy = "run it as root, or use params/laptop.yaml for a hub of your own"
+                yield Check("failed", f"{name} {path}", f"{who} may not write there", remedy)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        rows = [(name, repr(getattr(self, name))) for name in self.parameters()]
+        title = f"{type(self).__name__} with these parameters"
+        return Table(title, ("parameter", "value"), rows)._repr_mimebundle_()
+
+
+def _may_be_parameter(name: str, value: Any) -> bool:
+    simple = value is None or isinstance(value, bool | int | float | str | list | dict | tuple)
+    return simple and not name.startswith("_") and name not in ("In", "Out")
+
+
+def _validate(trait: Any, blank: Stage, name: str, value: params.Value) -> None:
+    try:
+        trait.validate(blank, value.value)
+    except TraitError:
+        raise ParameterError(
+            f"{value.place}: {name}: expected {trait.info()}, not {value.value!r}"
+        ) from None
+
+
+def _plain(checks: Iterable[Check]) -> list[dict[str, str]]:
+    return [asdict(check) for check in checks]
+
+
+def _judged(title: str, checks: list[Check], data: dict[str, Any]) -> Table:
+    """The checks as a table; shown, then raised as an error, where one failed."""
+    rows = [(c.status, c.what, c.found, c.remedy) for c in checks]
+    headers = ("", "what", "found", "what to do")
+    if not any(c.remedy for c in checks):
+        rows, headers = [row[:3] for row in rows], headers[:3]  # type: ignore[misc, assignment]
+    failed = [c for c in checks if c.status == "failed"]
+    outcome = f"{len(failed)} failed" if failed else "all well" if checks else "nothing to look at"
+    table = Table(f"{title}: {outcome}", headers, rows, data=data)
+    if failed:
+        display(table)
+        raise _error(failed)
+    return table
+
+
+def _error(failed: list[Check]) -> RunbookError:
+    lines = [f"{c.what}: {c.found}" if c.found else c.what for c in failed]
+    remedies = dict.fromkeys(c.remedy for c in failed if c.remedy)
+    return StageError("; ".join(lines), "; ".join(remedies))

@@ -1,0 +1,149 @@
+"""00-check: can this machine carry a hub, and is the way free?"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from runbook import facts
+from runbook.stages.base import Check, Stage
+from runbook.stages.managed import HUB, PROXY, Managed
+from runbook.stages.parameters import Address, HubAccount, Login, Python
+from runbook.templates import HEADER
+
+# Measured: the programs take 0.9 GiB, and npm and uv want as much again while they unpack.
+PREFIX_GIB = 2.0
+STATE_GIB = 0.2
+MEMORY_GIB = 1.0
+FIRST_UNPRIVILEGED_PORT = 1024
+
+
+class CheckMachine(Managed, Address, HubAccount, Login, Python, Stage):
+    """Facts only; this stage never changes anything."""
+
+    name = "00-check"
+
+    def checks(self) -> Iterator[Check]:
+        yield self._system()
+        yield self._root()
+        yield self._interpreter()
+        yield from self._room()
+        yield self._name()
+        yield self._manager()
+        yield from self._ports()
+        yield from self._left_over_proxies()
+        yield self._installation()
+        yield self._exposure()
+        yield self._nobody_is_root()
+
+    def probes(self) -> Iterator[Check]:
+        yield Check("ok", "nothing was changed", "this stage only looks")
+
+    def versions(self) -> Mapping[str, str]:
+        return {"operating system": facts.operating_system()}
+
+    def _system(self) -> Check:
+        if facts.has_apt():
+            return Check("ok", "operating system", facts.operating_system())
+        remedy = "install sudo yourself; the other stages do not need Debian"
+        return Check("warning", "operating system", f"{facts.operating_system()}, no apt", remedy)
+
+    def _root(self) -> Check:
+        needed = self.spawner == "sudo" or self.authenticator == "pam"
+        found = f"running as {facts.current_user()}"
+        remedy = "run it as root, or use params/laptop.yaml for a hub of your own"
+        return Check.that(facts.is_root() or not needed, "enough rights", found, remedy)
+
+    def _interpreter(self) -> Check:
+        path = Path(self.python)
+        what = f"interpreter {path}"
+        if not path.exists():
+            return Check("failed", what, "not there", "install python3, or set `python`")
+        real = path.resolve()
+        private = [p for p in real.parents if not p.stat().st_mode & 0o001]
+        found = f"{private[0]} is closed to other accounts" if private else str(real)
+        remedy = "set `python` to an interpreter that every account may run"
+        return Check.that(self.spawner == "local" or not private, what, found, remedy)
+
+    def _room(self) -> Iterator[Check]:
+        for name, path, least in (
+            ("prefix", self.prefix, PREFIX_GIB),
+            ("state_dir", self.state_dir, STATE_GIB),
+        ):
+            installed = Path(self.prefix, "bin/jupyterhub").exists()
+            free, need = facts.free_gib(Path(path)), STATE_GIB if installed else least
+            found = f"{free:.1f} GiB free, {need:.1f} needed"
+            remedy = "free some space (df -h shows where), or choose another place"
+            yield Check.that(free >= need, f"disk for {name} {path}", found, remedy)
+        memory = facts.memory_gib()
+        if memory >= MEMORY_GIB:
+            yield Check("ok", "memory", f"{memory:.1f} GiB")
+        else:
+            yield Check(
+                "warning", "memory", f"{memory:.1f} GiB", "a server takes 0.2 GiB; add some"
+            )
+
+    def _name(self) -> Check:
+        host = socket.gethostname()
+        if facts.resolves(host):
+            return Check("ok", "name resolution", f"{host} resolves")
+        remedy = f"put `127.0.1.1 {host}` into /etc/hosts; sudo waits for it otherwise"
+        return Check("warning", "name resolution", f"{host} does not resolve", remedy)
+
+    def _manager(self) -> Check:
+        found = "systemd" if facts.has_systemd() else "no systemd: supervisor will do it"
+        holds = self.service_manager != "systemd" or facts.has_systemd()
+        remedy = "set service_manager: auto, or boot with systemd"
+        return Check.that(holds, "service manager", found, remedy)
+
+    def _ports(self) -> Iterator[Check]:
+        ours = {self.pid_of(HUB): "our hub", self.pid_of(PROXY): "our proxy"}
+        for name in ("port", "hub_port", "proxy_api_port"):
+            number = getattr(self, name)
+            holder = facts.listener(number)
+            if holder is None or (holder.pid in ours and holder.pid):
+                found = ours[holder.pid] if holder else "free"
+                yield Check("ok", f"{name} {number}", found)
+                continue
+            remedy = f"stop it ({_how_to_stop(holder)}), or set another `{name}`"
+            yield Check("failed", f"{name} {number}", f"taken by {holder}", remedy)
+        if self.port < FIRST_UNPRIVILEGED_PORT and not self.uses_systemd:
+            remedy = "use a port from 1024 on, with a proxy of the system's own before it"
+            yield Check("failed", f"port {self.port}", "needs systemd to hand it over", remedy)
+
+    def _left_over_proxies(self) -> Iterator[Check]:
+        known = {self.pid_of(HUB), self.pid_of(PROXY)}
+        left = [
+            process.pid
+            for process in facts.processes("configurable-http-proxy")
+            if process.pid not in known and process.ppid() == 1
+        ]
+        found = f"pid {', '.join(map(str, left))}: its hub is gone" if left else "none"
+        remedy = f"stop it: kill {' '.join(map(str, left))}"
+        yield Check.that(not left, "proxy left over from a killed hub", found, remedy)
+
+    def _installation(self) -> Check:
+        config = Path(self.config_dir) / "jupyterhub_config.py"
+        what = "an installation already here"
+        if not config.exists():
+            return Check("ok", what, "none")
+        ours = HEADER in config.read_text(errors="replace")
+        remedy = f"move {config} away, or choose another config_dir"
+        found = "made by this runbook" if ours else f"{config} was not made by this runbook"
+        return Check.that(ours, what, found, remedy)
+
+    def _exposure(self) -> Check:
+        open_wide = not self.is_loopback and self.tls == "off"
+        found = f"{self.bind_ip}, tls: {self.tls}"
+        remedy = "set tls: self-signed, files or behind-proxy: passwords would travel in clear"
+        return Check.that(not open_wide, "listening address", found, remedy)
+
+    def _nobody_is_root(self) -> Check:
+        wanted = {*self.users, *self.admins, *facts.members(self.user_group)}
+        remedy = "log in as an ordinary account: the hub may use sudo for members of the group"
+        return Check.that("root" not in wanted, "root is no user of the hub", remedy=remedy)
+
+
+def _how_to_stop(holder: facts.Listener) -> str:
+    return f"kill {holder.pid}" if holder.pid else "ss -ltnp as root shows it"

@@ -1,0 +1,183 @@
+"""20-configure: what the hub reads, where it keeps its state, and where it listens."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from runbook import facts, machine, secrets
+from runbook.resources import Certificate, Directory, File, Resource, SecretFile, User
+from runbook.resources.certificate import look
+from runbook.stages.base import Check, Stage
+from runbook.stages.parameters import Address, HubAccount, Login, Paths, Session
+from runbook.templates import render
+
+
+class Configured(Paths, HubAccount):
+    """What every stage needs that adds a fragment to the configuration."""
+
+    def fragment(self, name: str, **values: object) -> File:
+        """The file ``name`` in jupyterhub_config.d, from the template of the same name."""
+        path = Path(self.config_dir) / "jupyterhub_config.d" / name
+        return File(path, *self.config_owner, 0o640, content=render(name, **values))
+
+    def state(self, name: str) -> Path:
+        return Path(self.state_dir) / name
+
+    def as_hub(self) -> list[str]:
+        """The words that run a command as the hub's account, with its groups."""
+        return ["runuser", "-u", self.hub_user, "--"] if self.spawner == "sudo" else []
+
+
+class Configure(Configured, Address, Login, Session, Stage):
+    """Folders, secrets, TLS, and the first fragment."""
+
+    name = "20-configure"
+
+    @property
+    def certificate(self) -> Path:
+        return self.state("tls/hub.crt")
+
+    @property
+    def certificate_key(self) -> Path:
+        return self.state("tls/hub.key")
+
+    def checks(self) -> Iterator[Check]:
+        program = Path(self.prefix) / "bin/jupyterhub"
+        if program.exists() or self.dry_run:
+            yield Check("ok", "JupyterHub", str(program) if program.exists() else "not yet there")
+        else:
+            yield Check("failed", "JupyterHub", f"{program} is missing", "run 10-install first")
+        if self.tls == "files":
+            yield self._given_certificate()
+
+    def resources(self) -> Iterator[Resource]:
+        if self.spawner == "sudo":
+            yield hub_account(self)
+        yield from self._folders()
+        yield from self._secrets()
+        yield from self._tls()
+        config, owner = Path(self.config_dir), self.config_owner
+        main = render("jupyterhub_config.py", config_dir=self.config_dir)
+        yield File(config / "jupyterhub_config.py", *owner, 0o640, content=main)
+        yield self.fragment("20-configure.py", **self._settings())
+        local = config / "jupyterhub_config.d/99-local.py"
+        yield File(local, *owner, 0o640, content=render("99-local.py"), once=True)
+
+    def probes(self) -> Iterator[Check]:
+        yield self._loads()
+        yield self._hub_menu()
+        for path in (self.state("jupyterhub_cookie_secret"), self.state("jupyterhub.sqlite")):
+            mode = path.stat().st_mode & 0o777
+            yield Check.that(mode == 0o600, f"{path} is the hub's alone", f"mode {mode:04o}")
+        if self.spawner == "sudo":
+            yield self._read_only()
+
+    def _folders(self) -> Iterator[Resource]:
+        config = Path(self.config_dir)
+        for folder in (config, config / "jupyterhub_config.d"):
+            yield Directory(folder, *self.config_owner, 0o750)
+        yield Directory(Path(self.state_dir), *self.hub_owner, 0o700)
+        if self.spawner == "local":
+            yield Directory(Path(self.notebook_dir).expanduser(), *self.hub_owner, 0o755)
+
+    def _secrets(self) -> Iterator[Resource]:
+        owner = self.hub_owner
+        yield SecretFile(self.state("jupyterhub_cookie_secret"), *owner)
+        yield SecretFile(self.state("proxy_auth_token"), *owner)
+        # JupyterHub would make its database readable for everybody under the usual umask.
+        yield File(self.state("jupyterhub.sqlite"), *owner, 0o600, once=True)
+        if self.authenticator == "shared-password":
+            given = self.shared_password
+            value = secrets.resolve(given, "shared_password") if given else ""
+            yield SecretFile(self.state("shared_password"), *owner, value=value)
+
+    def _tls(self) -> Iterator[Resource]:
+        if self.scheme == "http":
+            return
+        owner = self.hub_owner
+        yield Directory(self.certificate.parent, *owner, 0o700)
+        if self.tls == "self-signed":
+            names = self._names()
+            yield Certificate(self.certificate, self.certificate_key, names, *owner)
+            return
+        # The proxy runs as the hub's account, which may not read the originals.
+        key = secrets.register(Path(self.tls_key).read_text().strip())
+        yield SecretFile(self.certificate_key, *owner, value=key)
+        yield File(self.certificate, *owner, 0o644, content=Path(self.tls_cert).read_text())
+
+    def _names(self) -> list[str]:
+        names = [socket.getfqdn(), socket.gethostname(), "localhost", "127.0.0.1"]
+        if not ipaddress.ip_address(self.bind_ip).is_unspecified:
+            names.append(self.bind_ip)
+        return list(dict.fromkeys(names))
+
+    def _settings(self) -> dict[str, object]:
+        return {
+            "bind_url": self.bind_url,
+            "hub_port": self.hub_port,
+            "proxy_api_port": self.proxy_api_port,
+            "state_dir": self.state_dir,
+            "default_url": self.default_url,
+            "notebook_dir": self.notebook_dir,
+            "admins": set(self.admins),
+            "delete_invalid_users": self.delete_invalid_users,
+            "authenticator": self.authenticator,
+            "spawner": self.spawner,
+            "allowed_users": {*self.users, *self.admins} or {facts.current_user()},
+            "singleuser": str(Path(self.prefix) / "bin/jupyterhub-singleuser"),
+        }
+
+    def _given_certificate(self) -> Check:
+        what = f"certificate {self.tls_cert}"
+        try:
+            key = serialization.load_pem_private_key(Path(self.tls_key).read_bytes(), None)
+            certificate = x509.load_pem_x509_certificate(Path(self.tls_cert).read_bytes())
+        except (OSError, ValueError, TypeError) as error:
+            reason = getattr(error, "strerror", None) or "is not PEM without a passphrase"
+            return Check("failed", what, str(reason), "check tls_cert and tls_key")
+        if key.public_key() != certificate.public_key():
+            return Check("failed", what, "does not belong to tls_key", "give the two that match")
+        return Check("ok", what, f"valid until {look(Path(self.tls_cert)).expires}")
+
+    def _loads(self) -> Check:
+        """Have the hub's own classes read the configuration, as the hub's account."""
+        program = render("load_config.py")
+        python, config = Path(self.prefix) / "bin/python", Path(self.config_dir)
+        command = [*self.as_hub(), str(python), "-", str(config / "jupyterhub_config.py")]
+        done = machine.run(command, check=False, input=program, cwd=Path(self.prefix))
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or [""]
+        found = "by the hub's own classes, as its account" if done.ok else said[-1]
+        return Check.that(done.ok, "the configuration loads", found, "look at the fragment named")
+
+    def _hub_menu(self) -> Check:
+        found = list(
+            Path(self.prefix).glob("lib/python*/site-packages/jupyterlab/staging/package.json")
+        )
+        extensions = json.loads(found[0].read_text())["jupyterlab"]["extensions"] if found else {}
+        what = "JupyterLab brings its Hub menu (control panel, log out)"
+        return Check.that(
+            "@jupyterlab/hub-extension" in extensions, what, "@jupyterlab/hub-extension"
+        )
+
+    def _read_only(self) -> Check:
+        fragment = Path(self.config_dir) / "jupyterhub_config.d/20-configure.py"
+        writable = machine.run([*self.as_hub(), "test", "-w", str(fragment)], check=False).ok
+        return Check.that(not writable, "the hub's account cannot write its configuration")
+
+
+def hub_account(stage: Configured) -> User:
+    """The account the hub runs as: no password, no shell, no home of its own."""
+    return User(
+        stage.hub_user,
+        system=True,
+        home=Path(stage.state_dir),
+        shell="/usr/sbin/nologin",
+        comment="JupyterHub",
+    )

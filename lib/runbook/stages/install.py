@@ -1,0 +1,128 @@
+"""10-install: the programs, root-owned, below one prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from runbook import machine
+from runbook.resources import (
+    AptPackage,
+    Directory,
+    Link,
+    NodeRuntime,
+    NpmProject,
+    PythonEnvironment,
+    Resource,
+)
+from runbook.stages.base import Check, Stage
+from runbook.stages.parameters import HubAccount, Paths, Python, ServiceManager
+
+LOCKS = Path(str(files("runbook"))) / "locks"
+PINNED = ("jupyterhub", "jupyterlab", "notebook", "sudospawner")
+
+
+class Install(Paths, Python, HubAccount, ServiceManager, Stage):
+    """sudo, a virtual environment, Node.js and the proxy."""
+
+    name = "10-install"
+
+    @property
+    def bin(self) -> Path:
+        return Path(self.prefix) / "bin"
+
+    def checks(self) -> Iterator[Check]:
+        downloads: tuple[Resource, ...] = (self._environment(), self._node(), self._proxy())
+        if all(r.change(r.read()) is None for r in downloads):
+            yield Check("ok", "downloads", "none needed")
+            return
+        yield self._registry()
+
+    def resources(self) -> Iterator[Resource]:
+        if self.spawner == "sudo":
+            yield AptPackage("sudo")
+        owner, group = ("root", "root") if self.spawner == "sudo" else self.hub_owner
+        yield Directory(Path(self.prefix), owner, group)
+        yield Directory(Path(self.prefix) / "lib", owner, group)
+        yield self._environment()
+        yield self._node()
+        yield self._proxy()
+        yield Link(self.bin / "node", str(self._node().program))
+        program = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
+        yield Link(self.bin / "configurable-http-proxy", f"../lib/proxy/{program}")
+
+    def probes(self) -> Iterator[Check]:
+        commands = (
+            ("jupyterhub", "--version"),
+            ("jupyterhub", "-h"),
+            ("configurable-http-proxy", "-h"),
+            ("jupyterhub-singleuser", "--version"),
+        )
+        with ThreadPoolExecutor() as pool:
+            yield from pool.map(lambda words: self._answers(*words), commands)
+        yield self._is_compiled()
+        yield self._is_closed()
+
+    def versions(self) -> Mapping[str, str]:
+        found = dict(self._environment().read().packages or {})
+        names = [*PINNED, *(name for name in ("supervisor",) if name in found)]
+        node = machine.run([self.bin / "node", "--version"]).stdout.strip()
+        proxy = machine.run([self.bin / "configurable-http-proxy", "--version"], env=self._path())
+        shown = {name: found.get(name, "") for name in names}
+        return {**shown, "node": node, "configurable-http-proxy": proxy.stdout.strip()}
+
+    def _environment(self) -> PythonEnvironment:
+        overrides = {name: getattr(self, f"{name}_version") for name in PINNED}
+        own = [*self.lab_extensions, *self.python_packages]
+        path, python = Path(self.prefix), Path(self.python)
+        if not any(overrides.values()):
+            return PythonEnvironment(path, self._lock(), own, python)
+        # Another version may need other versions of what it needs: the lock cannot hold then.
+        chosen = [f"{name}=={version}" if version else name for name, version in overrides.items()]
+        daemon = [] if self.uses_systemd else ["supervisor"]
+        return PythonEnvironment(
+            path, "", [*chosen, "jupyterhub-idle-culler", *daemon, *own], python
+        )
+
+    def _lock(self) -> str:
+        names = ["hub"] if self.uses_systemd else ["hub", "supervisor"]
+        return "".join((LOCKS / f"{name}.txt").read_text() for name in names)
+
+    def _node(self) -> NodeRuntime:
+        lock = (LOCKS / "node.txt").read_text()
+        return NodeRuntime(Path(self.prefix) / "lib/node", lock, Path(self.python))
+
+    def _proxy(self) -> NpmProject:
+        return NpmProject(Path(self.prefix) / "lib/proxy", LOCKS / "proxy", self._node())
+
+    def _registry(self) -> Check:
+        """Ask the package index one small question before anything is begun."""
+        ask = ["pip", "install", "--dry-run", "--no-cache", "--no-deps", "--reinstall", "-r", "-"]
+        lock = (LOCKS / "node.txt").read_text()
+        target = ["--python", self.python, "--target", "/nonexistent"]
+        asked = machine.run([find_uv_bin(), *ask, *target], check=False, input=lock)
+        said = (asked.stderr.strip().splitlines() or [""])[-1].strip()
+        remedy = "check the network, /etc/resolv.conf, proxy settings and uv's index (UV_INDEX_URL)"
+        return Check.that(
+            asked.ok, "package index", "answers" if asked.ok else f"no answer: {said}", remedy
+        )
+
+    def _answers(self, program: str, option: str) -> Check:
+        done = machine.run([self.bin / program, option], check=False, env=self._path())
+        first = (done.stdout.strip() or done.stderr.strip() or "no output").splitlines()[0]
+        return Check.that(done.ok, f"{program} {option}", first[:80], "look at the plan above")
+
+    def _path(self) -> dict[str, str]:
+        return {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin"}
+
+    def _is_compiled(self) -> Check:
+        found = any(Path(self.prefix).glob("lib/python*/site-packages/jupyterhub/__pycache__/*"))
+        return Check.that(found, "bytecode is compiled", remedy="remove the prefix and run again")
+
+    def _is_closed(self) -> Check:
+        writable = [p for p in (Path(self.prefix), self.bin) if p.stat().st_mode & 0o022]
+        return Check.that(not writable, f"only its owner can write {self.prefix}")

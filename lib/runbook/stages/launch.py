@@ -1,0 +1,188 @@
+"""70-launch: proxy and hub as two services, started now and at boot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from runbook import facts, machine
+from runbook.hub.client import HubError, hub_version, wait_until
+from runbook.resources import BootLinks, File, Program, Resource, Supervisor, SystemdService
+from runbook.stages.base import Check, Stage
+from runbook.stages.configure import Configured
+from runbook.stages.managed import HUB, PROXY, Managed
+from runbook.stages.parameters import Address
+from runbook.templates import render
+
+START_SECONDS = 60
+UNITS = Path("/etc/systemd/system")
+VERIFY_UNIT = ("systemd-analyze", "verify", "--man=no", "{}")
+
+
+class Launch(Managed, Configured, Address, Stage):
+    """Units or programs, and the processes themselves."""
+
+    name = "70-launch"
+
+    @property
+    def bin(self) -> Path:
+        return Path(self.prefix) / "bin"
+
+    @property
+    def verify_tls(self) -> bool | str:
+        """What `requests` is to trust: our own certificate; a given one is for another name."""
+        return str(self.state("tls/hub.crt")) if self.tls == "self-signed" else self.tls != "files"
+
+    def checks(self) -> Iterator[Check]:
+        config = Path(self.config_dir) / "jupyterhub_config.py"
+        there = config.exists() and (self.bin / "jupyterhub").exists()
+        found = str(config) if there else "not yet there"
+        yield Check.that(there or self.dry_run, "a hub to launch", found, "run 10 to 60 first")
+        ours = {self.pid_of(HUB), self.pid_of(PROXY)}
+        for port in (self.port, self.hub_port, self.proxy_api_port):
+            holder = facts.listener(port)
+            taken = holder is not None and (not holder.pid or holder.pid not in ours)
+            found = f"taken by {holder}" if taken else "free or ours"
+            yield Check.that(not taken, f"port {port}", found, "stop it, or set another port")
+
+    def resources(self) -> Iterator[Resource]:
+        script = self._proxy_script()
+        yield script
+        managed = self._under_systemd if self.uses_systemd else self._under_supervisor
+        yield from managed(script)
+
+    def probes(self) -> Iterator[Check]:
+        yield self._answers()
+        yield self._is_ours()
+        yield self._account()
+        yield self._boot()
+
+    def _proxy_script(self) -> File:
+        owner, group = ("root", "root") if self.spawner == "sudo" else self.hub_owner
+        certificate, key = self.state("tls/hub.crt"), self.state("tls/hub.key")
+        content = render(
+            "jupyterhub-proxy",
+            prefix=self.prefix,
+            bind_ip=self.bind_ip,
+            port=self.port,
+            hub_port=self.hub_port,
+            proxy_api_port=self.proxy_api_port,
+            token=self.state("proxy_auth_token"),
+            certificate=certificate if self.scheme == "https" else "",
+            key=key,
+        )
+        return File(self.bin / "jupyterhub-proxy", owner, group, 0o755, content=content)
+
+    def _programs(self, proxy: list[Resource], hub: list[Resource]) -> tuple[Program, Program]:
+        packages = next(iter(Path(self.prefix).glob("lib/python*/site-packages")), Path("/none"))
+        config = Path(self.config_dir)
+        parts = [config / n for n in ("jupyterhub_config.py", "jupyterhub_config.d")]
+        pages = [config / n for n in ("templates", "services")]
+        earlier = self._pending()
+        shadow = "shadow" if self.spawner == "sudo" else ""
+        token = self.state("proxy_auth_token")
+        return (
+            Program(PROXY, [self.bin / PROXY, token, self.state("tls")], proxy),
+            Program(HUB, [*parts, *pages, packages, token], hub, shadow, earlier),
+        )
+
+    def _pending(self) -> str:
+        """In a dry run: which planned change of an earlier stage the hub would be restarted for."""
+        if not self.dry_run:
+            return ""
+        reads = (self.config_dir, f"virtual environment {self.prefix}")
+        planned = self.earlier_changes()
+        return next((f"{c} changes" for c in planned if any(r in c for r in reads)), "")
+
+    def _under_systemd(self, script: File) -> Iterator[Resource]:
+        user, group = self.hub_owner
+        values = {
+            "user": user,
+            "group": group,
+            "prefix": self.prefix,
+            "state_dir": self.state_dir,
+            "config_dir": self.config_dir,
+            "port": self.port,
+        }
+        proxy, hub = (
+            File(
+                UNITS / f"{name}.service",
+                content=render(f"{name}.service", **values),
+                validate=VERIFY_UNIT,
+            )
+            for name in (PROXY, HUB)
+        )
+        yield from (proxy, hub)
+        for program in self._programs([script, proxy], [hub]):
+            yield SystemdService(f"{program.name}.service", program)
+
+    def _under_supervisor(self, script: File) -> Iterator[Resource]:
+        user, _ = self.hub_owner
+        home = self.state_dir if self.spawner == "sudo" else str(Path.home())
+        as_root = facts.is_root()
+        content = render(
+            "supervisord.conf",
+            prefix=self.prefix,
+            state_dir=self.state_dir,
+            config_dir=self.config_dir,
+            user=user,
+            home=home,
+            as_root=as_root,
+        )
+        conf = File(self.supervisor_conf, *self.config_owner, 0o640, content=content)
+        yield conf
+        if as_root:
+            script_of_init = render("init-script", prefix=self.prefix, conf=self.supervisor_conf)
+            yield File(Path("/etc/init.d") / HUB, mode=0o755, content=script_of_init)
+            yield BootLinks(HUB)
+        programs = self._programs([script, conf], [conf])
+        yield Supervisor(self.supervisor_conf, self.bin, programs)
+
+    def _answers(self) -> Check:
+        what = f"{self.local_url}/hub/api answers"
+        try:
+            version = wait_until(self._version, START_SECONDS, "the hub")
+        except HubError as error:
+            return Check("failed", what, f"{error.message}\n{self._log()}", "read the log above")
+        return Check("ok", what, f'{{"version": "{version}"}}')
+
+    def _version(self) -> str:
+        with suppress(HubError):
+            return hub_version(self.local_url, self.verify_tls)
+        return ""
+
+    def _log(self) -> str:
+        """The end of the hub's log, for who has to find out why it does not answer."""
+        if self.uses_systemd:
+            command = ["journalctl", "-q", "-n", "15", "-o", "cat", "-u", HUB, "-u", PROXY]
+            return machine.run(command, check=False).stdout
+        return machine.run(["tail", "-n", "15", self.state(f"{HUB}.log")], check=False).stdout
+
+    def _is_ours(self) -> Check:
+        holder, proxy = facts.listener(self.port), self.pid_of(PROXY)
+        found = f"{holder}; our proxy has pid {proxy}"
+        holds = holder is not None and holder.pid == proxy
+        return Check.that(holds, f"who answers on port {self.port} is ours", found)
+
+    def _account(self) -> Check:
+        pid = self.pid_of(HUB)
+        account = psutil.Process(pid).username() if pid else "nobody"
+        holds = account == self.hub_owner[0]
+        return Check.that(holds, f"the hub runs as {self.hub_owner[0]}", f"{account}, pid {pid}")
+
+    def _boot(self) -> Check:
+        what = "started at boot"
+        if self.uses_systemd:
+            enabled = [
+                machine.run(["systemctl", "is-enabled", n], check=False).ok for n in (HUB, PROXY)
+            ]
+            return Check.that(all(enabled), what, "by systemd")
+        if facts.is_root():
+            return Check(
+                "ok", what, f"by /etc/init.d/{HUB}, where the init system runs such scripts"
+            )
+        start = f"{self.bin / 'supervisord'} -c {self.supervisor_conf}"
+        return Check("warning", what, "no: this is a hub of your own", f"start it by: {start}")

@@ -1,0 +1,26 @@
+"""The two programs, proxy and hub, and the manager that keeps them running."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runbook.resources import Supervisor
+from runbook.resources.systemd import main_pid
+from runbook.stages.parameters import Paths, ServiceManager
+
+HUB = "jupyterhub"
+PROXY = "jupyterhub-proxy"
+
+
+class Managed(Paths, ServiceManager):
+    """Where the manager's files are, and which processes are ours."""
+
+    @property
+    def supervisor_conf(self) -> Path:
+        return Path(self.config_dir) / "supervisord.conf"
+
+    def pid_of(self, program: str) -> int:
+        """The process of `HUB` or `PROXY`; 0 where it does not run."""
+        if self.uses_systemd:
+            return main_pid(f"{program}.service")
+        return Supervisor(self.supervisor_conf, Path(self.prefix) / "bin").pid(program)

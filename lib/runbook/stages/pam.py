@@ -1,0 +1,96 @@
+"""40-pam: people log in with the passwords of the system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from traitlets import validate
+
+from runbook import facts, machine, secrets
+from runbook.resources import Group, Membership, Permissions, Resource, User
+from runbook.stages.base import Check, Stage
+from runbook.stages.configure import Configured
+from runbook.stages.parameters import People
+from runbook.stages.people import Person, read_people
+
+SHADOW = Path("/etc/shadow")
+# The service PAMAuthenticator asks for by default (its trait `service`).
+PAM_SERVICE = Path("/etc/pam.d/login")
+
+
+class Pam(Configured, People, Stage):
+    """Who may read the password hashes, who may log in, and their accounts."""
+
+    name = "40-pam"
+
+    @validate("users_file")
+    def _readable(self, proposal: Any) -> str:
+        if proposal["value"]:
+            read_people(Path(proposal["value"]))
+        return str(proposal["value"])
+
+    @property
+    def people(self) -> list[Person]:
+        """Everybody of the parameters, once each, with the reference to their password."""
+        listed = read_people(Path(self.users_file)) if self.users_file else []
+        references = {p.name: p.password for p in listed} | dict(self.initial_passwords)
+        names = dict.fromkeys([*self.users, *self.admins, *(p.name for p in listed)])
+        return [Person(name, references.get(name, "")) for name in names]
+
+    @property
+    def passwords(self) -> Path:
+        """Where the passwords are kept that were made here; root's alone."""
+        return Path(self.config_dir) / "initial_passwords"
+
+    def skip_reason(self) -> str:
+        return "" if self.authenticator == "pam" else f"authenticator: {self.authenticator}"
+
+    def checks(self) -> Iterator[Check]:
+        yield Check.that(
+            SHADOW.exists(), f"{SHADOW}", remedy="this system keeps passwords elsewhere"
+        )
+        yield Check.that(PAM_SERVICE.exists(), f"PAM service {PAM_SERVICE}", remedy="install login")
+        missing = [p.name for p in self.people if not facts.user_exists(p.name)]
+        found = "all there" if not missing else f"missing: {', '.join(missing)}"
+        if missing and self.create_system_users:
+            found += "; will be made"
+        holds = not missing or self.create_system_users
+        remedy = "set create_system_users: true, or make the accounts yourself"
+        yield Check.that(holds, f"accounts of {len(self.people)} people", found, remedy)
+        unknown = sorted(set(self.initial_passwords) - {p.name for p in self.people})
+        yield Check.that(
+            not unknown,
+            "initial_passwords are of known people",
+            ", ".join(unknown),
+            "add them to users",
+        )
+
+    def resources(self) -> Iterator[Resource]:
+        yield Group("shadow")
+        yield Permissions(SHADOW, "root", "shadow", 0o640)
+        yield Membership(self.hub_user, "shadow")
+        for person in self.people:
+            if self.create_system_users and not facts.user_exists(person.name):
+                yield self._account(person)
+            yield Membership(person.name, self.user_group)
+        yield self.fragment("40-pam.py", group=self.user_group)
+
+    def probes(self) -> Iterator[Check]:
+        reads = machine.run([*self.as_hub(), "test", "-r", str(SHADOW)], check=False).ok
+        yield Check.that(reads, f"{self.hub_user} can read {SHADOW}", "by the group shadow")
+        writes = machine.run([*self.as_hub(), "test", "-w", str(SHADOW)], check=False).ok
+        yield Check.that(not writes, f"{self.hub_user} cannot write {SHADOW}")
+        members = facts.members(self.user_group)
+        left_out = [p.name for p in self.people if p.name not in members]
+        found = ", ".join(members) or f"nobody yet: usermod -aG {self.user_group} NAME"
+        yield Check.that(not left_out, f"who may log in (group {self.user_group})", found)
+        if self.passwords.exists():
+            mode = self.passwords.stat().st_mode & 0o777
+            yield Check.that(mode == 0o600, f"{self.passwords} is root's alone", f"mode {mode:04o}")
+
+    def _account(self, person: Person) -> User:
+        given = person.password
+        password = secrets.resolve(given, f"password of {person.name}") if given else ""
+        return User(person.name, password=password, passwords=self.passwords)

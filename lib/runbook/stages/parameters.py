@@ -1,0 +1,283 @@
+"""The parameters: traits, once, with type, default, help and validation.
+
+A stage inherits the groups it needs. The notebooks' parameters cells and ``params/*.yaml`` repeat
+names and defaults; a test compares them with these.
+"""
+
+from __future__ import annotations
+
+import grp
+import ipaddress
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from traitlets import Bool, Dict, Enum, HasTraits, Int, List, TraitError, Unicode, validate
+
+from runbook import facts
+from runbook.errors import ParameterError
+
+# useradd(8): names begin with a letter or _, then letters, digits, _ and -; 32 at the most.
+ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
+
+
+class FilePath(Unicode):  # type: ignore[misc]
+    """An absolute path; ``~`` is the home of who runs the runbook. Empty means none."""
+
+    info_text = "an absolute path"
+
+    def validate(self, obj: Any, value: Any) -> str:
+        text = str(Path(super().validate(obj, value)).expanduser()) if value else ""
+        if text and (not text.startswith("/") or re.search(r"[\s\"'%]", text)):
+            self.error(obj, value)
+        return text
+
+
+class Port(Int):  # type: ignore[misc]
+    info_text = "a port number from 1 to 65535"
+
+    def validate(self, obj: Any, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
+            self.error(obj, value)
+        return int(value)
+
+
+class Choice(Enum):  # type: ignore[misc]
+    """One of a few words; YAML reads a bare ``off`` as false, which is taken as the word."""
+
+    def validate(self, obj: Any, value: Any) -> str:
+        return str(super().validate(obj, "off" if value is False else value))
+
+    def info(self, as_rst: bool = False) -> str:
+        return "one of " + ", ".join(self.values)
+
+
+class AccountName(Unicode):  # type: ignore[misc]
+    info_text = "the name of an account (lower-case letters, digits, _ and -; 32 at the most)"
+
+    def validate(self, obj: Any, value: Any) -> str:
+        if not isinstance(value, str) or not ACCOUNT_NAME.match(value):
+            self.error(obj, value)
+        return str(value)
+
+
+class AccountNames(List):  # type: ignore[misc]
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(AccountName(), **kwargs)
+
+    def info(self) -> str:
+        return "a list of account names, for example [alice, bob]"
+
+
+class Texts(List):  # type: ignore[misc]
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(Unicode(), **kwargs)
+
+    def info(self) -> str:
+        return "a list of texts, for example [first, second]"
+
+
+class Requirements(Texts):
+    """Requirements as pip knows them; a wrong one is found before anything is installed."""
+
+    def validate(self, obj: Any, value: Any) -> list[str]:
+        texts: list[str] = super().validate(obj, value)
+        try:
+            return [str(Requirement(text)) for text in texts]
+        except InvalidRequirement:
+            self.error(obj, value)
+            raise
+
+    def info(self) -> str:
+        return "a list of PyPI requirements, for example [numpy, 'pandas>=2']"
+
+
+def _parameter(trait: Any, help: str) -> Any:
+    trait.help = trait.metadata["help"] = help
+    return trait.tag(param=True)
+
+
+class Paths(HasTraits):  # type: ignore[misc]
+    """Where things are put."""
+
+    prefix = _parameter(FilePath("/opt/jupyterhub"), "where the programs go")
+    config_dir = _parameter(FilePath("/etc/jupyterhub"), "where the configuration goes")
+    state_dir = _parameter(FilePath("/var/lib/jupyterhub"), "database, cookie secret, tokens")
+
+
+class HubAccount(HasTraits):  # type: ignore[misc]
+    """Who the hub runs as, and for whom it may start servers."""
+
+    hub_user = _parameter(AccountName("jupyterhub"), "the account the hub runs as")
+    user_group = _parameter(
+        AccountName("jupyterhub-users"), "its members may log in, and the hub may use sudo for them"
+    )
+    spawner = _parameter(
+        Choice(["sudo", "local"], "sudo"), "sudo: servers run as their users; local: as yourself"
+    )
+
+    @property
+    def hub_owner(self) -> tuple[str, str]:
+        """(user, group) that what belongs to the hub belongs to."""
+        return (self.hub_user, self.hub_user) if self.spawner == "sudo" else _ourselves()
+
+    @property
+    def config_owner(self) -> tuple[str, str]:
+        """(user, group) of the configuration: the hub reads it by the group, and cannot write."""
+        return ("root", self.hub_user) if self.spawner == "sudo" else _ourselves()
+
+
+class Address(HasTraits):  # type: ignore[misc]
+    """Where the hub listens."""
+
+    bind_ip = _parameter(Unicode("127.0.0.1"), "the address people reach the hub at")
+    port = _parameter(Port(8000), "the port people reach the hub at")
+    hub_port = _parameter(Port(8081), "the hub's own port, for the proxy only")
+    proxy_api_port = _parameter(Port(8001), "the proxy's API, for the hub only")
+    tls = _parameter(
+        Choice(["off", "self-signed", "files", "behind-proxy"], "off"),
+        "how connections are secured",
+    )
+    tls_cert = _parameter(FilePath(""), "for tls: files, the certificate chain (PEM)")
+    tls_key = _parameter(FilePath(""), "for tls: files, its private key (PEM)")
+
+    @validate("bind_ip")
+    def _an_address(self, proposal: Any) -> str:
+        try:
+            return str(ipaddress.ip_address(proposal["value"]))
+        except ValueError:
+            raise TraitError(
+                f"bind_ip: expected an IP address, not {proposal['value']!r}"
+            ) from None
+
+    @validate("tls", "tls_cert", "tls_key")
+    def _files_go_with_files(self, proposal: Any) -> str:
+        given = bool(self.tls_cert) + bool(self.tls_key)
+        if self.tls == "files" and given < 2:
+            raise ParameterError("tls: files needs tls_cert and tls_key", "give both paths")
+        if self.tls != "files" and given:
+            raise ParameterError(
+                f"tls_cert and tls_key have no effect with tls: {self.tls}",
+                "set tls: files, or leave them out",
+            )
+        return str(proposal["value"])
+
+    @validate("port", "hub_port", "proxy_api_port")
+    def _three_ports(self, proposal: Any) -> int:
+        if len({self.port, self.hub_port, self.proxy_api_port}) < 3:
+            raise ParameterError(
+                f"port ({self.port}), hub_port ({self.hub_port}) and proxy_api_port "
+                f"({self.proxy_api_port}) must be three different ports"
+            )
+        return int(proposal["value"])
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls in ("self-signed", "files") else "http"
+
+    @property
+    def local_url(self) -> str:
+        """The public address as seen from this machine."""
+        return f"{self.scheme}://{_in_url(self._reachable_ip)}:{self.port}"
+
+    @property
+    def _reachable_ip(self) -> str:
+        wildcard = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+        return wildcard.get(self.bind_ip, str(self.bind_ip))
+
+    @property
+    def bind_url(self) -> str:
+        return f"{self.scheme}://{_in_url(self.bind_ip)}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return ipaddress.ip_address(self.bind_ip).is_loopback
+
+
+class Login(HasTraits):  # type: ignore[misc]
+    """Who may log in, and by what."""
+
+    authenticator = _parameter(
+        Choice(["pam", "shared-password"], "pam"), "pam: passwords of the system; or one for all"
+    )
+    users = _parameter(AccountNames(), "people who may log in, beside users_file")
+    admins = _parameter(AccountNames(), "people who may administer the hub; they may log in too")
+
+
+class Python(HasTraits):  # type: ignore[misc]
+    """What is installed; an empty version means the one of the lock."""
+
+    python = _parameter(FilePath("/usr/bin/python3"), "the interpreter the hub runs with")
+    jupyterhub_version = _parameter(Unicode(""), "empty: as locked")
+    jupyterlab_version = _parameter(Unicode(""), "empty: as locked")
+    notebook_version = _parameter(Unicode(""), "empty: as locked")
+    sudospawner_version = _parameter(Unicode(""), "empty: as locked")
+    lab_extensions = _parameter(Requirements(), "JupyterLab extensions, as PyPI requirements")
+    python_packages = _parameter(
+        Requirements(), "packages for everybody's kernels, as PyPI requirements"
+    )
+
+
+class People(Login):
+    """The accounts of the people."""
+
+    users_file = _parameter(FilePath(""), "a csv or xlsx file with a column `name`")
+    create_system_users = _parameter(Bool(False), "make the accounts that are missing")
+    initial_passwords = _parameter(
+        Dict(value_trait=Unicode(), key_trait=Unicode()), "name: reference; others are made"
+    )
+
+
+class Session(HasTraits):  # type: ignore[misc]
+    """What people get to see after the login."""
+
+    default_url = _parameter(Unicode("/lab"), "the page a server opens with")
+    notebook_dir = _parameter(Unicode("~/notebooks"), "the folder a server starts in")
+    delete_invalid_users = _parameter(
+        Bool(False), "forget users whose account is gone when the hub starts"
+    )
+    shared_password = _parameter(Unicode(""), "for authenticator: shared-password; a reference")
+
+
+class Customize(HasTraits):  # type: ignore[misc]
+    """A page of one's own."""
+
+    customize = _parameter(
+        Choice(["off", "handler", "service", "both"], "service"),
+        "where the page stands: /hub/customize (handler), /services/customize (service)",
+    )
+    customize_title = _parameter(Unicode("About this hub"), "the page's heading")
+    customize_text = _parameter(
+        Texts(default_value=["Your notebooks are kept on this server."]), "its paragraphs"
+    )
+    customize_port = _parameter(Port(8090), "the port of the service, on loopback")
+    template_paths = _parameter(Texts(), "more folders with templates for the hub's pages")
+
+
+class HubServices(HasTraits):  # type: ignore[misc]
+    """What speaks to the hub's REST API."""
+
+    services = _parameter(List(Dict()), "each: name, scopes, and if the hub runs it, command")
+    cull_idle_timeout = _parameter(Int(3600), "stop servers idle for so many seconds; 0: never")
+
+
+class ServiceManager(HasTraits):  # type: ignore[misc]
+    service_manager = _parameter(
+        Choice(["auto", "systemd", "supervisor"], "auto"), "auto: systemd where it is PID 1"
+    )
+
+    @property
+    def uses_systemd(self) -> bool:
+        if self.service_manager == "auto":
+            return facts.has_systemd()
+        return bool(self.service_manager == "systemd")
+
+
+def _ourselves() -> tuple[str, str]:
+    return facts.current_user(), grp.getgrgid(os.getegid()).gr_name
+
+
+def _in_url(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip

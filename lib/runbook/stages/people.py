@@ -1,0 +1,93 @@
+"""The people of a csv or xlsx file: a column ``name``, and if you like ``password``."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from runbook.errors import ParameterError
+from runbook.params import nearest
+from runbook.stages.parameters import ACCOUNT_NAME
+
+COLUMNS = ("name", "password")
+
+
+@dataclass(frozen=True)
+class Person:
+    """``password`` is a reference (env:NAME, file:/path), empty where one is to be made."""
+
+    name: str
+    password: str = ""
+
+
+def read_people(path: Path) -> list[Person]:
+    """The people of ``path``, in its order.
+
+    Raises
+    ------
+    ParameterError
+        naming file and line, if it cannot be read, has other columns, a name that is no account
+        name, root, or somebody twice.
+    """
+    rows = list(_rows(path))
+    if not rows:
+        raise ParameterError(f"users_file {path}: is empty", "give it a first line with `name`")
+    header = [str(cell or "").strip().lower() for cell in rows[0]]
+    _check_header(path, header)
+    people: dict[str, Person] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        cells = dict(zip(header, (str(cell or "").strip() for cell in row), strict=False))
+        if any(cells.values()):
+            person = _person(f"users_file {path}, line {number}", cells, people)
+            people[person.name] = person
+    return list(people.values())
+
+
+def _rows(path: Path) -> Iterator[Iterable[Any]]:
+    try:
+        if path.suffix.lower() == ".xlsx":
+            yield from load_workbook(path, read_only=True).worksheets[0].iter_rows(values_only=True)
+        elif path.suffix.lower() == ".csv":
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                yield from csv.reader(file)
+        else:
+            raise ParameterError(f"users_file {path}: expected a .csv or .xlsx file")
+    except OSError as error:
+        raise ParameterError(f"users_file {path}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error, InvalidFileException, zipfile.BadZipFile, KeyError):
+        raise ParameterError(
+            f"users_file {path}: is not a {path.suffix} file", "save it as UTF-8 csv or as xlsx"
+        ) from None
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    place = f"users_file {path}, line 1"
+    if "name" not in header:
+        raise ParameterError(f"{place}: no column `name`", f"the columns are {', '.join(COLUMNS)}")
+    for column in header:
+        if column and column not in COLUMNS:
+            remedy = "administrators are named in `admins`" if "admin" in column else ""
+            raise ParameterError(
+                f"{place}: unknown column {column!r}", remedy or nearest(column, COLUMNS)
+            )
+
+
+def _person(place: str, cells: dict[str, str], known: dict[str, Person]) -> Person:
+    name = cells["name"]
+    if not ACCOUNT_NAME.match(name):
+        raise ParameterError(
+            f"{place}: {name!r} is no account name",
+            "lower-case letters, digits, _ and -, beginning with a letter, 32 at the most",
+        )
+    if name == "root":
+        raise ParameterError(f"{place}: root cannot be a user of the hub")
+    if name in known:
+        raise ParameterError(f"{place}: {name} is listed twice")
+    return Person(name, cells.get("password", ""))

@@ -1,0 +1,145 @@
+"""80-verify: proof by a real login, a real server and a real kernel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from runbook import facts, secrets
+from runbook.hub.client import (
+    HubError,
+    HubSession,
+    LoginRefused,
+    ServiceClient,
+    hub_version,
+)
+from runbook.hub.probe_account import MEMBER, Account, probe_account
+from runbook.resources import Resource
+from runbook.stages.base import Check, Stage
+from runbook.stages.handlers import Handlers
+from runbook.stages.launch import Launch
+from runbook.stages.parameters import Login
+from runbook.stages.services import Services
+
+# Answers who the kernel is, and shows that it computes.
+QUESTION = """
+import getpass, json, os
+print(json.dumps({"user": getpass.getuser(), "uid": os.getuid(), "answer": 6 * 7}))
+"""
+
+
+class Verify(Launch, Services, Handlers, Login, Stage):
+    """The proof: nothing is taken on trust, and nothing is left behind."""
+
+    name = "80-verify"
+
+    def checks(self) -> Iterator[Check]:
+        if self.dry_run:
+            yield Check("ok", "the hub", "will be asked once it runs")
+            return
+        try:
+            version = hub_version(self.local_url, self.verify_tls)
+        except HubError as error:
+            yield Check("failed", "the hub", error.message, "run 70-launch first")
+        else:
+            yield Check("ok", "the hub", f"JupyterHub {version} at {self.local_url}")
+
+    def resources(self) -> Iterator[Resource]:
+        yield from ()
+
+    def probes(self) -> Iterator[Check]:
+        with ExitStack() as stack:
+            if self.authenticator == "pam":
+                member = stack.enter_context(probe_account(group=self.user_group))
+                outsider = stack.enter_context(probe_account())
+                yield self._refused(member.name, secrets.make_password(), "a wrong password")
+                yield self._refused(
+                    outsider.name, outsider.password, "an account outside the group"
+                )
+                stack.callback(self._forget)
+            else:
+                member = self._shared_account()
+                yield self._refused(member.name, secrets.make_password(), "a wrong password")
+            yield from self._proof(member)
+        yield from self._nothing_left()
+        for service in self.with_tokens():
+            yield self.token_works(service, self.local_url, self.verify_tls)
+
+    def versions(self) -> Mapping[str, str]:
+        return {"jupyterhub": hub_version(self.local_url, self.verify_tls)}
+
+    def _shared_account(self) -> Account:
+        name = (self.users or [facts.current_user()])[0]
+        password = self.state("shared_password").read_text().strip()
+        return Account(name, secrets.register(password))
+
+    def _refused(self, name: str, password: str, what: str) -> Check:
+        with HubSession(self.local_url, verify=self.verify_tls) as session:
+            try:
+                session.login(name, password)
+            except LoginRefused as error:
+                return Check("ok", f"{what} is refused", error.message)
+        return Check("failed", f"{what} is refused", f"{name} was let in", "look at 40-pam")
+
+    def _proof(self, account: Account) -> Iterator[Check]:
+        """Log in, start the server, run a kernel, see the pages, stop the server."""
+        with HubSession(self.local_url, verify=self.verify_tls) as session:
+            session.login(account.name, account.password)
+            yield Check("ok", "login through the public port", f"as {session.username}")
+            was_running = session.running()
+            try:
+                yield Check("ok", "the server starts", session.spawn())
+                yield self._kernel(session, account)
+                yield from self._pages(session)
+            finally:
+                if not was_running:
+                    session.stop_server()
+        found = "left running: it was before" if was_running else "stopped again"
+        yield Check("ok", "the server", found)
+
+    def _kernel(self, session: HubSession, account: Account) -> Check:
+        answer = json.loads(session.execute(QUESTION))
+        holds = answer["user"] == account.name and answer["answer"] == 42
+        found = f"I am {answer['user']} (uid {answer['uid']}), 6*7 is {answer['answer']}"
+        return Check.that(holds, "a kernel computes as that user", found)
+
+    def _pages(self, session: HubSession) -> Iterator[Check]:
+        pages = {"/hub/customize": self.has_handler, "/services/customize/": self.has_service}
+        for path in (path for path, wanted in pages.items() if wanted):
+            page = session.page(path)
+            holds = page.ok and self.customize_title in page.text
+            yield Check.that(
+                holds, f"the page {path}", f"{page.status_code} {self.customize_title}"
+            )
+
+    def _forget(self) -> None:
+        """Have the hub forget the probe, with a token that is good for this and no more."""
+        token = secrets.register((self.tokens / MEMBER).read_text().strip())
+        client = ServiceClient(self.local_url, token, self.verify_tls)
+        with suppress(HubError):  # it was not even let in
+            client.delete(f"/users/{MEMBER}")
+
+    def _nothing_left(self) -> Iterator[Check]:
+        if self.authenticator != "pam":
+            return
+        traces: dict[str, Callable[[], bool]] = {
+            "account": lambda: facts.user_exists(MEMBER),
+            "group": lambda: facts.group_exists(MEMBER),
+            "home": lambda: Path("/home", MEMBER).exists(),
+            "record in the hub": self._is_known,
+        }
+        left = [name for name, is_there in traces.items() if is_there()]
+        found = ", ".join(left) or "no account, group, home or record in the hub"
+        yield Check.that(not left, f"nothing is left of {MEMBER}", found)
+
+    def _is_known(self) -> bool:
+        token = (self.tokens / MEMBER).read_text().strip()
+        try:
+            ServiceClient(self.local_url, token, self.verify_tls).get(f"/users/{MEMBER}")
+        except HubError as error:
+            if "404" in error.message:
+                return False
+            raise
+        return True

@@ -1,0 +1,40 @@
+"""Configuration fragments, units, scripts and pages, as jinja2 templates."""
+
+from __future__ import annotations
+
+import pprint
+import shlex
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+HEADER = "made by jupyterhub-runbook; the next run overwrites what you change here"
+
+
+def _python(value: Any) -> str:
+    """``value`` as a Python literal: no text of a parameter is ever run as code."""
+    return pprint.pformat(value, width=88, sort_dicts=False)
+
+
+_environment = Environment(
+    loader=PackageLoader("runbook", "templates"),
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    # Pages that the hub renders are jinja2 templates themselves, so ours use other signs.
+    variable_start_string="<<",
+    variable_end_string=">>",
+    block_start_string="<%",
+    block_end_string="%>",
+    comment_start_string="<#",
+    comment_end_string="#>",
+)
+_environment.filters["py"] = _python
+_environment.filters["sh"] = lambda value: shlex.quote(str(value))
+_environment.globals["header"] = HEADER
+
+
+def render(name: str, **values: Any) -> str:
+    """The template ``name`` with ``values``; a value that is missing is an error."""
+    return _environment.get_template(name).render(**values)

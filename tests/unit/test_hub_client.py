@@ -1,0 +1,225 @@
+"""The hub client against a real hub: configurable-http-proxy has to be on PATH."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from runbook.hub.client import (
+    HubError,
+    HubSession,
+    LoginRefused,
+    ServiceClient,
+    hub_version,
+    wait_until,
+)
+
+if shutil.which("configurable-http-proxy") is None:
+    pytest.skip("configurable-http-proxy is not on PATH", allow_module_level=True)
+
+PASSWORD = "correct horse battery"
+TOKEN = "0123456789abcdef0123456789abcdef"
+CONFIG = """
+import sys
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+
+class Spawner(SimpleLocalProcessSpawner):
+    # broken's server cannot start: no such program.
+    async def start(self):
+        if self.user.name == "broken":
+            self.cmd = ["/no/such/program"]
+        return await super().start()
+
+c.JupyterHub.bind_url = "http://127.0.0.1:{public}/base"
+c.JupyterHub.hub_port = {hub}
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api}"
+c.JupyterHub.authenticator_class = "dummy"
+c.DummyAuthenticator.password = "{password}"
+c.Authenticator.allowed_users = {{"alice", "broken"}}
+c.JupyterHub.spawner_class = Spawner
+c.SimpleLocalProcessSpawner.home_dir_template = "{home}/{{username}}"
+c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
+c.Spawner.args = ["--allow-root"]
+c.Spawner.default_url = "/lab"
+c.JupyterHub.services = [{{"name": "reader", "api_token": "{token}"}}]
+c.JupyterHub.load_roles = [
+    {{"name": "reader", "scopes": ["list:users", "delete:users"], "services": ["reader"]}}
+]
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in held:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in held]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Public address of a running hub, with a base path, whose users share PASSWORD."""
+    folder = tmp_path_factory.mktemp("hub")
+    public, hub_port, api = free_ports(3)
+    names = {"public": public, "hub": hub_port, "api": api, "home": folder}
+    text = CONFIG.format(password=PASSWORD, token=TOKEN, **names)
+    (folder / "jupyterhub_config.py").write_text(text)
+    address = f"http://127.0.0.1:{public}/base"
+    process = start_hub(folder)
+    try:
+        wait_until(lambda: answers(address, process), 60, "the hub to start")
+        yield address
+    finally:
+        process.terminate()  # the hub takes proxy and servers along
+        process.wait(timeout=30)
+
+
+def start_hub(folder: Path) -> subprocess.Popen[bytes]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with (folder / "hub.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "jupyterhub"],
+            cwd=folder,
+            env=os.environ | {"PATH": path},
+            stdout=log,
+            stderr=log,
+        )
+
+
+def answers(address: str, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "the hub ended; see hub.log"
+    try:
+        return bool(hub_version(address))
+    except HubError:
+        return False
+
+
+@pytest.fixture
+def visit(hub: str) -> Iterator[HubSession]:
+    with HubSession(hub) as session:
+        yield session
+
+
+def test_a_hub_tells_its_version_through_the_public_port(hub: str) -> None:
+    assert hub_version(hub)[0] in "56"
+
+
+def test_another_server_on_the_port_is_not_taken_for_a_hub() -> None:
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(HubError, match=r"not JupyterHub but SimpleHTTP"):
+            hub_version(f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+
+
+def test_a_port_where_nobody_listens_is_named() -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(HubError, match=rf":{port}/hub/api: connection refused"):
+        hub_version(f"http://127.0.0.1:{port}")
+
+
+def test_the_right_password_logs_in_under_the_hubs_spelling(visit: HubSession) -> None:
+    visit.login("Alice", PASSWORD)
+    assert visit.username == "alice"
+
+
+def test_login_alone_starts_no_server(visit: HubSession) -> None:
+    visit.login("alice", PASSWORD)
+    assert not visit.running()
+
+
+def test_a_wrong_password_is_refused_in_the_hubs_words(visit: HubSession) -> None:
+    with pytest.raises(LoginRefused, match="Invalid username or password"):
+        visit.login("alice", "wrong")
+
+
+def test_a_user_who_is_not_allowed_is_refused(visit: HubSession) -> None:
+    with pytest.raises(LoginRefused):
+        visit.login("mallory", PASSWORD)
+
+
+def test_a_stale_login_form_is_not_taken_for_a_refusal(
+    visit: HubSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = visit._submit
+
+    def as_another_browser(*args: object, **typed: str) -> object:
+        visit._web.cookies.clear()
+        visit._web.headers["User-Agent"] = "another"  # what an anonymous form is signed for
+        return submit(*args, **typed)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(visit, "_submit", as_another_browser)
+    with pytest.raises(HubError, match="invalid or expired") as caught:
+        visit.login("alice", PASSWORD)
+    assert not isinstance(caught.value, LoginRefused)
+
+
+def test_no_password_is_in_an_error_or_a_repr(visit: HubSession) -> None:
+    with pytest.raises(LoginRefused) as caught:
+        visit.login("alice", "s3cret-of-alice")
+    assert "s3cret-of-alice" not in f"{caught.value!r} {caught.value} {visit!r}"
+
+
+def test_an_unanswered_login_keeps_no_request_with_the_password() -> None:
+    (port,) = free_ports(1)
+    with HubSession(f"http://127.0.0.1:{port}") as session, pytest.raises(HubError) as caught:
+        session.login("alice", PASSWORD)
+    assert caught.value.__context__ is None
+
+
+def test_a_server_is_started_used_and_stopped(visit: HubSession) -> None:
+    visit.login("alice", PASSWORD)
+    try:
+        assert visit.spawn() == "/base/user/alice/lab"
+        assert visit.running()
+        assert visit.spawn() == "/base/user/alice/lab", "joins the server there is"
+        assert visit.execute("print('six times seven')\n6 * 7") == "six times seven\n42"
+        with pytest.raises(HubError, match=r"ZeroDivisionError(.|\n)*1 / 0"):
+            visit.execute("1 / 0")
+        with pytest.raises(HubError, match="no answer within 1 s"):
+            visit.execute("import time; time.sleep(60)", timeout=1)
+        with pytest.raises(HubError, match="kernel died"):
+            visit.execute("import os; os._exit(3)")
+        assert visit._api("GET", "/user/alice/api/kernels") == [], "no kernel is left"
+    finally:
+        visit.stop_server()
+    assert not visit.running()
+
+
+def test_a_failing_spawn_gives_the_hubs_explanation(visit: HubSession) -> None:
+    visit.login("broken", PASSWORD)
+    with pytest.raises(HubError, match=r"No such file or directory.*/no/such/program"):
+        visit.spawn()
+
+
+def test_code_without_a_server_says_to_spawn_first(visit: HubSession) -> None:
+    visit.login("alice", PASSWORD)
+    with pytest.raises(HubError, match="spawn"):
+        visit.execute("1")
+
+
+def test_a_page_that_does_not_exist_is_the_callers_to_judge(visit: HubSession) -> None:
+    visit.login("alice", PASSWORD)
+    assert visit.page("/hub/home").status_code == 200
+    assert visit.page("/hub/nowhere").status_code == 404
+
+
+def test_a_service_reads_the_users_with_its_token(hub: str) -> None:
+    names = {user["name"] for user in ServiceClient(hub, TOKEN).get("/users").json()}
+    assert {"alice", "broken"} <= names
+
+
+def test_a_refused_service_call_tells_status_and_not_the_token(hub: str) -> None:
+    client = ServiceClient(hub, "not-the-token-of-anyone")
+    with pytest.raises(HubError, match="403") as caught:
+        client.delete("/users/alice")
+    assert "not-the-token" not in f"{caught.value!r} {caught.value} {client!r}"
