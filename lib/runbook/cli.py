@@ -206,7 +206,7 @@ def _complain(error: RunbookError) -> None:
 def main() -> NoReturn:
     """Run the command line; exit codes as in the README."""
     try:
-        sys.exit(cli.main(standalone_mode=False) or DONE)
+        sys.exit(cli.main(standalone_mode=False, prog_name="./runbook") or DONE)
     except click.ClickException as error:
         error.show()
         sys.exit(USAGE)

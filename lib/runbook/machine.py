@@ -82,7 +82,7 @@ def run(
             capture_output=True,
             text=True,
             errors="replace",
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            env={**environment(), **(env or {})},
             cwd=cwd,
             timeout=timeout,
             umask=0o022,  # what root installs, users must be able to read
@@ -98,6 +98,16 @@ def run(
     if check and not outcome.ok:
         raise CommandError(outcome)
     return outcome
+
+
+def environment(first: Path | None = None) -> dict[str, str]:
+    """This process's environment, with the folder ``first`` at the head of PATH.
+
+    The folders of the system's own tools are in it even where su(1) or cron left them out.
+    """
+    path = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+    path = f"{first}:{path}" if first else path
+    return {**os.environ, "LC_ALL": "C.UTF-8", "PATH": path}
 
 
 def _shown(argv: Sequence[str]) -> str:

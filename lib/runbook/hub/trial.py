@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from runbook import secrets
+from runbook import machine, secrets
 from runbook.hub.client import HubError, hub_version, wait_until
 from runbook.resources import atomic
 from runbook.templates import render
@@ -49,7 +48,7 @@ def trial_hub(
 
 @contextmanager
 def _running(command: list[str], prefix: Path, folder: Path) -> Iterator[None]:
-    env = {**os.environ, "PATH": f"{prefix / 'bin'}:/usr/local/bin:/usr/bin:/bin"}
+    env = machine.environment(first=prefix / "bin")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log

@@ -85,6 +85,8 @@ class _Owned(Resource):
     def _attribute_change(self, kind: Kind, what: str, state: FileState) -> Change:
         wanted = self._wanted()
         summary = f"{what} {self.path} ({self.owner}:{self.group} {wanted['mode']})"
+        if kind == "create":
+            return Change(kind, summary)  # the line says it all
         return Change(kind, summary, attribute_diff(self.as_json(state), wanted, str(self.path)))
 
     def _set_attributes(self) -> None:

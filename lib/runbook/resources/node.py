@@ -145,10 +145,10 @@ class NpmProject(Resource):
             "--cache",
             cache,
         ]
-        path = f"{self.runtime.program.parent}:/usr/local/bin:/usr/bin:/bin"
+        env = machine.environment(first=self.runtime.program.parent)
         try:
             npm = [*self.runtime.npm(), "ci", "--omit=dev", *quiet]
-            machine.run(npm, cwd=self.path, env={"PATH": path})
+            machine.run(npm, cwd=self.path, env={**env, "NODE_DISABLE_COMPILE_CACHE": "1"})
         except BaseException:
             shutil.rmtree(self.path / "node_modules", ignore_errors=True)
             raise

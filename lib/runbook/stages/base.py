@@ -122,7 +122,9 @@ class Stage(HasTraits):  # type: ignore[misc]
             if one failed: nothing has been changed then.
         """
         reason = self.skip_reason()
-        self._checks = [Check("skipped", reason)] if reason else [*self._basics(), *self.checks()]
+        self._checks = (
+            [Check("skipped", reason)] if reason else _collected(self._basics(), self.checks())
+        )
         return _judged(f"Check {self.name}", self._checks, {"checks": _plain(self._checks)})
 
     def plan(self) -> Plan:
@@ -142,7 +144,7 @@ class Stage(HasTraits):  # type: ignore[misc]
             if a probe failed.
         """
         why_not = self.skip_reason() or ("dry_run: nothing to prove" if self.dry_run else "")
-        self._probes = [Check("skipped", why_not)] if why_not else list(self.probes())
+        self._probes = [Check("skipped", why_not)] if why_not else _collected(self.probes())
         return _judged(f"Verify {self.name}", self._probes, {"probes": _plain(self._probes)})
 
     def record(self) -> Table:
@@ -210,6 +212,18 @@ def _validate(trait: Any, blank: Stage, name: str, value: params.Value) -> None:
         raise ParameterError(
             f"{value.place}: {name}: expected {trait.info()}, not {value.value!r}"
         ) from None
+
+
+def _collected(*sources: Iterable[Check]) -> list[Check]:
+    """All the checks; one that breaks off is the last, and failed."""
+    found: list[Check] = []
+    try:
+        for source in sources:
+            for check in source:
+                found.append(check)  # one by one: what came before an error is kept
+    except RunbookError as error:
+        found.append(Check("failed", "broke off here", error.message, error.remedy))
+    return found
 
 
 def _plain(checks: Iterable[Check]) -> list[dict[str, str]]:

@@ -117,7 +117,7 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         return Check.that(done.ok, f"{program} {option}", first[:80], "look at the plan above")
 
     def _path(self) -> dict[str, str]:
-        return {"PATH": f"{self.bin}:/usr/local/bin:/usr/bin:/bin"}
+        return machine.environment(first=self.bin)
 
     def _is_compiled(self) -> Check:
         found = any(Path(self.prefix).glob("lib/python*/site-packages/jupyterhub/__pycache__/*"))

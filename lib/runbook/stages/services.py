@@ -22,7 +22,9 @@ from runbook.stages.handlers import WITH_THE_HUB
 from runbook.stages.parameters import HubServices
 
 KEYS = ("name", "scopes", "command", "url", "api_token")
-RESERVED = ("customize", "idle-culler", MEMBER)
+# The hub lets no one delete the user of one's own name, not even a service of that name.
+VERIFIER = "runbook-verify"
+RESERVED = ("customize", "idle-culler", VERIFIER)
 # What the idle culler asks for (https://github.com/jupyterhub/jupyterhub-idle-culler, README).
 CULLER_SCOPES = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
 
@@ -95,7 +97,7 @@ class Services(Configured, HubServices, Stage):
             # What 80-verify needs to clean up after itself, for its own account and no other.
             wanted = ("read:users", "delete:users", "delete:servers")
             scopes = [f"{scope}!user={MEMBER}" for scope in wanted]
-            yield _service({"name": MEMBER, "scopes": scopes})
+            yield _service({"name": VERIFIER, "scopes": scopes})
 
 
 def _service(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 from runbook import facts, secrets
@@ -21,7 +22,7 @@ from runbook.stages.base import Check, Stage
 from runbook.stages.handlers import Handlers
 from runbook.stages.launch import Launch
 from runbook.stages.parameters import Login
-from runbook.stages.services import Services
+from runbook.stages.services import VERIFIER, Services
 
 # Answers who the kernel is, and shows that it computes.
 QUESTION = """
@@ -52,13 +53,10 @@ class Verify(Launch, Services, Handlers, Login, Stage):
     def probes(self) -> Iterator[Check]:
         with ExitStack() as stack:
             if self.authenticator == "pam":
+                stack.callback(self._forget)
                 member = stack.enter_context(probe_account(group=self.user_group))
                 outsider = stack.enter_context(probe_account())
-                yield self._refused(member.name, secrets.make_password(), "a wrong password")
-                yield self._refused(
-                    outsider.name, outsider.password, "an account outside the group"
-                )
-                stack.callback(self._forget)
+                yield from self._refusals(member, outsider)
             else:
                 member = self._shared_account()
                 yield self._refused(member.name, secrets.make_password(), "a wrong password")
@@ -74,6 +72,15 @@ class Verify(Launch, Services, Handlers, Login, Stage):
         name = (self.users or [facts.current_user()])[0]
         password = self.state("shared_password").read_text().strip()
         return Account(name, secrets.register(password))
+
+    def _refusals(self, member: Account, outsider: Account) -> Iterator[Check]:
+        """PAM takes seconds over a wrong password on purpose, so both are asked at once."""
+        cases = (
+            (member.name, secrets.make_password(), "a wrong password"),
+            (outsider.name, outsider.password, "an account outside the group"),
+        )
+        with ThreadPoolExecutor() as pool:
+            yield from pool.map(lambda case: self._refused(*case), cases)
 
     def _refused(self, name: str, password: str, what: str) -> Check:
         with HubSession(self.local_url, verify=self.verify_tls) as session:
@@ -116,10 +123,8 @@ class Verify(Launch, Services, Handlers, Login, Stage):
 
     def _forget(self) -> None:
         """Have the hub forget the probe, with a token that is good for this and no more."""
-        token = secrets.register((self.tokens / MEMBER).read_text().strip())
-        client = ServiceClient(self.local_url, token, self.verify_tls)
-        with suppress(HubError):  # it was not even let in
-            client.delete(f"/users/{MEMBER}")
+        if self._is_known():
+            self._api().delete(f"/users/{MEMBER}")
 
     def _nothing_left(self) -> Iterator[Check]:
         if self.authenticator != "pam":
@@ -134,10 +139,14 @@ class Verify(Launch, Services, Handlers, Login, Stage):
         found = ", ".join(left) or "no account, group, home or record in the hub"
         yield Check.that(not left, f"nothing is left of {MEMBER}", found)
 
+    def _api(self) -> ServiceClient:
+        """The hub's API with a token that is good for the probe's own record and no more."""
+        token = secrets.register((self.tokens / VERIFIER).read_text().strip())
+        return ServiceClient(self.local_url, token, self.verify_tls)
+
     def _is_known(self) -> bool:
-        token = (self.tokens / MEMBER).read_text().strip()
         try:
-            ServiceClient(self.local_url, token, self.verify_tls).get(f"/users/{MEMBER}")
+            self._api().get(f"/users/{MEMBER}")
         except HubError as error:
             if "404" in error.message:
                 return False
