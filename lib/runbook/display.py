@@ -66,7 +66,9 @@ class Table:
         return Group(*parts)
 
     def _rich_table(self) -> RichTable:
-        table = RichTable(*self.headers, box=box.SIMPLE_HEAD, pad_edge=False)
+        table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+        for header in self.headers:
+            table.add_column(header, overflow="fold")  # a path cut short is of no use
         for first, *rest in self.rows:
             mark, colour = MARKS.get(first, ("", ""))
             table.add_row(Text(f"{mark} {first}".strip(), style=colour), *map(Text, rest))

@@ -6,10 +6,33 @@ Where this computer cannot boot one, the tests are skipped with one plain line; 
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from debian import Machine, fresh, reasons_not
+import requests
+from debian import Machine, fresh, reasons_not, wait_until
 from trees import Layers
+
+PROJECT = Path(__file__).resolve().parents[2]
+CHECKOUT = "/srv/runbook"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The layers of a machine with a hub, and what the run printed."""
+
+    layers: Layers
+    output: str
+
+
+def hub_answers(url: str = "http://127.0.0.1:8000") -> bool:
+    """Whether a hub answers behind the public port."""
+    try:
+        answer = requests.get(f"{url}/hub/api", timeout=5, verify=False)
+        return "version" in answer.json()
+    except (requests.RequestException, ValueError):
+        return False
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +49,33 @@ def machine(debian_base: Layers) -> Iterator[Machine]:
     """A fresh Debian, booted, with systemd as PID 1."""
     with Machine(debian_base) as machine:
         yield machine.boot()
+
+
+@pytest.fixture(scope="session")
+def prepared(debian_base: Layers) -> Layers:
+    """A bare Debian with the checkout in `CHECKOUT` and the runbook's own environment made."""
+    with Machine(debian_base) as machine:
+        machine.boot()
+        machine.push(PROJECT, CHECKOUT)
+        machine.run(["./runbook", "--version"], cwd=CHECKOUT, timeout=300)
+        machine.stop()
+        return machine.snapshot()
+
+
+@pytest.fixture(scope="session")
+def installed(prepared: Layers) -> Installed:
+    """What `./runbook run`, the README's first command, makes of that machine, and what it says."""
+    with Machine(prepared) as machine:
+        machine.boot()
+        done = machine.run(["./runbook", "run"], cwd=CHECKOUT, timeout=600)
+        machine.stop(clean=True)
+        return Installed(machine.snapshot(), done.stdout)
+
+
+@pytest.fixture
+def server(installed: Installed) -> Iterator[Machine]:
+    """That machine, booted anew, its hub answering: it was started at boot."""
+    with Machine(installed.layers) as machine:
+        machine.boot()
+        wait_until("the hub after the boot", hub_answers)
+        yield machine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -102,8 +103,8 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
     def _registry(self) -> Check:
         """Ask the package index one small question before anything is begun."""
         ask = ["pip", "install", "--dry-run", "--no-cache", "--no-deps", "--reinstall", "-r", "-"]
+        target = ["--python", sys.executable]  # any environment will do: nothing is installed
         lock = (LOCKS / "node.txt").read_text()
-        target = ["--python", self.python, "--target", "/nonexistent"]
         asked = machine.run([find_uv_bin(), *ask, *target], check=False, input=lock)
         said = (asked.stderr.strip().splitlines() or [""])[-1].strip()
         remedy = "check the network, /etc/resolv.conf, proxy settings and uv's index (UV_INDEX_URL)"

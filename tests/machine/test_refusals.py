@@ -1,0 +1,132 @@
+"""Bad input and bad luck: a clear message, the right exit code, nothing half done."""
+
+from collections.abc import Iterator
+
+import pytest
+from conftest import CHECKOUT
+from debian import Machine
+from test_server import runbook
+from trees import Layers
+
+pytestmark = pytest.mark.machine
+
+UNTOUCHED = ("/opt/jupyterhub", "/etc/jupyterhub", "/var/lib/jupyterhub", "/etc/sudoers.d/jupyterhub")
+
+
+@pytest.fixture(scope="module")
+def bare(prepared: Layers) -> Iterator[Machine]:
+    """A Debian with the runbook's own environment and nothing else; no test here changes it."""
+    with Machine(prepared) as machine:
+        yield machine.boot()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_half_done(bare: Machine) -> Iterator[None]:
+    yield
+    there = [path for path in UNTOUCHED if bare.run(["test", "-e", path], check=False).returncode == 0]
+    assert there == []
+    assert bare.run(["getent", "passwd", "jupyterhub"], check=False).returncode != 0
+
+
+def refused(code: int, said: str, *words: str) -> None:
+    """Exit ``code`` with each of ``words`` in what was ``said``, and never a traceback."""
+    assert "Traceback" not in said
+    for word in words:
+        assert word in said, said
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--set", "prt=8000"], ["--set prt=8000", "unknown parameter 'prt'", "did you mean 'port'"]),
+        (["--set", "port=eighty"], ["--set port=eighty", "port: expected a port number", "'eighty'"]),
+        (["/nowhere.yaml"], ["/nowhere.yaml", "no such parameter file"]),
+        (["--only", "99-dance"], ["no stage is called '99-dance'", "00-check"]),
+    ],
+)
+def test_wrong_words_are_refused(bare: Machine, words: list[str], expected: list[str]) -> None:
+    code, said = runbook(bare, "run", *words)
+    assert code == 64, said
+    refused(code, said, *expected)
+
+
+def test_a_malformed_parameter_file_is_refused_with_its_line(bare: Machine) -> None:
+    bare.write("/tmp/bad.yaml", "port: 8000\nusers: [ann\n")
+    code, said = runbook(bare, "run", "/tmp/bad.yaml")
+    assert code == 64, said
+    refused(code, said, "/tmp/bad.yaml, line", "not valid YAML")
+
+
+def test_an_unreadable_parameter_file_is_refused(bare: Machine) -> None:
+    bare.run(["mkdir", "-p", "/tmp/folder.yaml"])
+    code, said = runbook(bare, "run", "/tmp/folder.yaml")
+    assert code == 64, said
+    refused(code, said, "/tmp/folder.yaml", "cannot be read")
+
+
+def test_a_bad_name_in_users_file_is_refused_with_its_line(bare: Machine) -> None:
+    bare.write("/tmp/people.csv", "name\nann\nBob Smith\n")
+    code, said = runbook(bare, "run", "--set", "users_file=/tmp/people.csv")
+    assert code == 64, said
+    refused(code, said, "/tmp/people.csv, line 3", "'Bob Smith' is no account name")
+
+
+def test_a_taken_port_is_named_with_who_holds_it(bare: Machine) -> None:
+    holder = bare.start(["python3", "-m", "http.server", "8000", "--bind", "127.0.0.1"])
+    try:
+        code, said = runbook(bare, "run")
+    finally:
+        bare.run(["pkill", "-f", "http.server"])
+        holder.wait(timeout=10)
+    assert code == 1, said
+    refused(code, said, "port 8000: taken by python3 (pid", "set another `port`")
+
+
+def test_without_root_the_server_is_refused(bare: Machine) -> None:
+    bare.run(["useradd", "-m", "eve"], check=False)
+    bare.run(["cp", "-r", CHECKOUT, "/home/eve/runbook"])
+    bare.run(["chown", "-R", "eve:", "/home/eve/runbook"])
+    done = bare.run(
+        ["./runbook", "run", "params/server.yaml"],
+        user="eve", cwd="/home/eve/runbook", check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 1
+    refused(1, done.stdout + done.stderr, "running as eve", "run it as root", "laptop.yaml")
+
+
+def test_listening_beyond_loopback_without_tls_is_refused(bare: Machine) -> None:
+    code, said = runbook(bare, "run", "--set", "bind_ip=0.0.0.0")
+    assert code == 1, said
+    refused(code, said, "0.0.0.0, tls: off", "self-signed")
+
+
+def test_without_a_network_nothing_is_begun(bare: Machine) -> None:
+    done = bare.run(["unshare", "-n", "./runbook", "run"], cwd=CHECKOUT, check=False, timeout=300)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    refused(1, said, "package index: no answer", "check the network")
+
+
+def test_too_little_room_is_found_before_anything_is_begun(bare: Machine) -> None:
+    bare.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", "/opt"])
+    try:
+        code, said = runbook(bare, "run")
+    finally:
+        bare.run(["umount", "/opt"])
+    assert code == 1, said
+    refused(code, said, "disk for prefix /opt/jupyterhub: 0.1 GiB free, 2.0 needed", "df -h")
+
+
+def test_a_disk_that_fills_up_on_the_way_leaves_no_half_installation(prepared: Layers) -> None:
+    # Not on `bare`: packages that did fit stay, as the machine's own.
+    with Machine(prepared) as machine:
+        machine.boot()
+        machine.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", "/opt"])
+        code, said = runbook(machine, "run", "--only", "10-install")
+        assert code == 1, said
+        refused(code, said, "10-install", "No space left on device", "free some space")
+        left = machine.run(["sh", "-c", "ls -A /opt/jupyterhub /opt/jupyterhub/bin"], check=False)
+        assert "pyvenv.cfg" not in left.stdout
+        machine.run(["umount", "/opt"])
+        code, said = runbook(machine, "run", "--only", "10-install")
+        assert code == 0, said

@@ -1,0 +1,168 @@
+"""From a bare Debian with systemd to a proven hub, by the README's first command."""
+
+import json
+import re
+
+import pytest
+from conftest import CHECKOUT, Installed, hub_answers
+from debian import Machine, wait_until
+from visitor import Refused, Visitor
+
+pytestmark = pytest.mark.machine
+
+WHO = "import getpass, os; print(getpass.getuser(), 6*7)"
+GROUP = "jupyterhub-users"
+
+
+def runbook(machine: Machine, *words: str, **options: object) -> tuple[int, str]:
+    """Exit code and everything said of ``./runbook WORDS``."""
+    done = machine.run(
+        ["./runbook", *words], cwd=CHECKOUT, check=False, timeout=600, **options  # type: ignore[arg-type]
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def latest_record(machine: Machine) -> dict[str, object]:
+    newest = machine.run(["sh", "-c", "ls -d runs/* | tail -n 1"], cwd=CHECKOUT).stdout.strip()
+    record: dict[str, object] = json.loads(machine.read(f"{CHECKOUT}/{newest}/run.json"))
+    return record
+
+
+def statuses(machine: Machine) -> set[str]:
+    stages = latest_record(machine)["stages"]
+    return {stage["status"] for stage in stages}  # type: ignore[attr-defined]
+
+
+def test_the_run_says_where_the_hub_is_and_who_may_log_in(installed: Installed) -> None:
+    first, *_ = installed.output.splitlines()
+    assert first.startswith("run with params/server.yaml")
+    assert "The hub answers at  http://127.0.0.1:8000" in installed.output
+    assert f"usermod -aG {GROUP} NAME" in installed.output
+    assert re.search(r"The record is +runs/\d{8}T\d{6}Z-server/", installed.output)
+
+
+def test_a_person_put_into_the_group_logs_in_and_computes(server: Machine) -> None:
+    server.add_user("ann", "correct horse")
+    with Visitor() as ann:
+        with pytest.raises(Refused):
+            ann.log_in("ann", "correct horse")
+        server.run(["usermod", "-aG", GROUP, "ann"])  # no file edited, no restart
+        ann.log_in("ann", "correct horse").start_server()
+        assert ann.compute(WHO) == "ann 42"
+    with Visitor() as stranger, pytest.raises(Refused):
+        stranger.log_in("ann", "wrong horse")
+
+
+def test_a_second_run_changes_nothing(server: Machine) -> None:
+    code, said = runbook(server, "run")
+    assert code == 0, said
+    assert statuses(server) == {"unchanged"}
+    code, said = runbook(server, "plan")
+    assert code == 0, said
+    assert "nothing to change" in said
+
+
+def test_a_changed_parameter_is_planned_as_one_diff_and_then_applied(server: Machine) -> None:
+    words = ("--set", "default_url=/tree")
+    code, said = runbook(server, "plan", *words)
+    assert code == 2, said
+    assert re.findall(r"^([-+])c\.", said, re.MULTILINE) == ["-", "+"]
+    assert '+c.Spawner.default_url = "/tree"' in said.replace("'", '"')
+    assert "restart jupyterhub.service" in said
+    assert "2 changes planned" in said
+    assert "/lab" in server.read("/etc/jupyterhub/jupyterhub_config.d/20-configure.py")
+    code, said = runbook(server, "run", *words)
+    assert code == 0, said
+    stages = {s["name"]: s for s in latest_record(server)["stages"]}  # type: ignore[attr-defined]
+    changed = {n: len(s["changes"]) for n, s in stages.items() if s["status"] == "changed"}
+    assert changed == {"20-configure": 1, "70-launch": 1}
+    assert runbook(server, "plan", *words)[0] == 0
+
+
+def test_restarts_and_crashes_of_hub_and_proxy_keep_servers_and_kernels(server: Machine) -> None:
+    server.add_user("ben", "correct horse", [GROUP])
+    with Visitor() as ben:
+        ben.log_in("ben", "correct horse").start_server()
+        kernel = ben.new_kernel()
+        ben.compute("remembered = 6 * 7", kernel)
+        for disturb in (
+            ["systemctl", "restart", "jupyterhub"],
+            ["systemctl", "kill", "-s", "KILL", "--kill-who=main", "jupyterhub"],
+            ["systemctl", "kill", "-s", "KILL", "--kill-who=main", "jupyterhub-proxy"],
+        ):
+            before = _main_pids(server)
+            server.run(disturb)
+            wait_until("a new process", lambda before=before: _main_pids(server) != before)  # type: ignore[misc]
+            wait_until("the hub", hub_answers, 60)
+            wait_until("the route to the server", lambda: _answers(ben), 60)
+            assert ben.compute("remembered", kernel) == "42", disturb
+
+
+def _main_pids(machine: Machine) -> str:
+    show = ["systemctl", "show", "-P", "MainPID", "jupyterhub", "jupyterhub-proxy"]
+    pids = machine.run(show).stdout
+    return pids if "\n0\n" not in f"\n{pids}" else ""
+
+
+def _answers(visitor: Visitor) -> bool:
+    return visitor.web.get(f"{visitor.hub}/user/{visitor.name}/api/kernels").ok
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["test", "-w", "/etc/jupyterhub/jupyterhub_config.py"],
+        ["touch", "/etc/jupyterhub/jupyterhub_config.d/20-configure.py"],
+        ["touch", "/etc/jupyterhub/jupyterhub_config.d/50-evil.py"],
+        ["touch", "/etc/jupyterhub/templates/evil.html"],
+        ["touch", "/opt/jupyterhub/bin/sudospawner-singleuser"],
+        ["mv", "/opt/jupyterhub/bin/sudospawner", "/tmp/sudospawner"],
+        ["sudo", "-n", "id"],
+        ["sudo", "-n", "-u", "root", "/opt/jupyterhub/bin/sudospawner"],
+        ["sudo", "-n", "-u", "#0", "/opt/jupyterhub/bin/sudospawner"],
+        ["sudo", "-n", "-u", "cat", "/bin/sh", "-c", "true"],
+        ["sudo", "-n", "-u", "cat", "/opt/jupyterhub/bin/python", "-c", "1"],
+        ["sudo", "-n", "-u", "dan", "/opt/jupyterhub/bin/sudospawner", "--help"],
+        ["su", "-c", "true"],
+        ["sh", "-c", "echo evil >> /etc/shadow"],
+    ],
+    ids=" ".join,
+)
+def test_the_hubs_account_is_refused(locked_up: Machine, command: list[str]) -> None:
+    done = locked_up.run(command, user="jupyterhub", check=False, cwd="/tmp")
+    assert done.returncode != 0, done
+
+
+@pytest.fixture(scope="module")
+def locked_up(installed: Installed) -> object:
+    """A server where root itself was put into the group, by mistake; dan is in no group."""
+    with Machine(installed.layers) as machine:
+        machine.boot()
+        machine.add_user("cat", "correct horse", [GROUP])
+        machine.add_user("dan", "correct horse")
+        machine.run(["usermod", "-aG", GROUP, "root"])
+        yield machine
+
+
+def test_the_hubs_account_may_start_the_mediator_for_a_member(locked_up: Machine) -> None:
+    mediator = ["sudo", "-n", "-u", "cat", "/opt/jupyterhub/bin/sudospawner", "--help"]
+    assert "Usage" in locked_up.run(mediator, user="jupyterhub", cwd="/tmp").stdout
+
+
+def test_nothing_secret_is_readable_by_an_ordinary_account(locked_up: Machine) -> None:
+    search = "find /etc/jupyterhub /var/lib/jupyterhub /var/lib/jupyterhub-runbook {}/runs -type f"
+    listed = locked_up.run(["sh", "-c", f"{search.format(CHECKOUT)} -readable"], user="dan", check=False)
+    assert listed.stdout == ""
+
+
+def test_the_record_holds_no_secret(locked_up: Machine) -> None:
+    state = "/var/lib/jupyterhub"
+    files = ["jupyterhub_cookie_secret", "proxy_auth_token", "tokens/runbook-verify"]
+    for name in files:
+        secret = locked_up.read(f"{state}/{name}").strip()
+        assert len(secret) == 64
+        places = [f"{CHECKOUT}/runs", "/etc", "/var/lib/jupyterhub-runbook/journal.jsonl"]
+        found = locked_up.run(["grep", "-rlF", secret, *places], check=False)
+        assert found.stdout == ""
+        shown = locked_up.run(["sh", "-c", f"cat /proc/[0-9]*/cmdline | grep -cF {secret[:60]}"], check=False)
+        assert shown.stdout.strip() == "1"  # grep's own

@@ -1,0 +1,119 @@
+"""A browser of the tests' own: it shares no line with the client that the runbook proves itself by.
+
+    with Visitor() as ann:
+        ann.log_in("ann", "secret")
+        ann.start_server()
+        assert ann.compute("6*7") == "42"
+"""
+
+import json
+import re
+import time
+import uuid
+from typing import Any, Self
+
+import requests
+import websocket
+
+from debian import wait_until
+
+PORT = 8000
+
+
+class Refused(Exception):
+    """The hub did not let the visitor in."""
+
+
+class Visitor:
+    """One person at the hub's public port of this computer."""
+
+    def __init__(self, scheme: str = "http", port: int = PORT) -> None:
+        self.hub = f"{scheme}://127.0.0.1:{port}"
+        self.web = requests.Session()
+        self.web.trust_env = False
+        self.web.verify = False
+        self.name = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.web.close()
+
+    def log_in(self, name: str, password: str) -> Self:
+        form = self.web.get(f"{self.hub}/hub/login")
+        token = re.search(r'name="_xsrf"\s+value="([^"]*)"', form.text)
+        assert token, form.text[:500]
+        data = {"username": name, "password": password, "_xsrf": token[1]}
+        answer = self.web.post(f"{self.hub}/hub/login?next=%2Fhub%2Fhome", data=data)
+        if not answer.url.endswith("/hub/home"):
+            raise Refused(f"{answer.status_code} {answer.url}")
+        self.name = name
+        return self
+
+    def start_server(self) -> Self:
+        """Start the server, wait until its page is there; raises AssertionError if it fails."""
+        self.web.post(self._api("server"), headers=self._token("/hub/"))
+        wait_until(f"the server of {self.name}", self._is_ready, timeout=60)
+        assert self.web.get(f"{self.hub}/user/{self.name}/lab").ok
+        return self
+
+    def stop_server(self) -> None:
+        self.web.delete(self._api("server"), headers=self._token("/hub/"))
+        wait_until("the server's end", lambda: not self._is_ready(), timeout=30)
+
+    def new_kernel(self) -> str:
+        """The id of a fresh kernel."""
+        headers = self._token(f"/user/{self.name}/")
+        answer = self.web.post(f"{self.hub}/user/{self.name}/api/kernels", headers=headers)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def compute(self, code: str, kernel: str = "") -> str:
+        """What ``code`` printed or gave, in ``kernel`` or in a fresh one."""
+        path = f"/user/{self.name}/api/kernels/{kernel or self.new_kernel()}/channels"
+        cookies = "; ".join(f"{c.name}={c.value}" for c in self.web.cookies)
+        channel = websocket.create_connection(
+            f"ws{self.hub[4:]}{path}", cookie=cookies, timeout=30, http_no_proxy=["*"]
+        )
+        try:
+            return _ask(channel, code)
+        finally:
+            channel.close()
+
+    def page(self, path: str) -> str:
+        answer = self.web.get(self.hub + path)
+        assert answer.ok, f"{answer.status_code} {answer.url}"
+        return answer.text
+
+    def _is_ready(self) -> bool:
+        user = self.web.get(self._api(), headers=self._token("/hub/")).json()
+        return bool(user["servers"].get("", {}).get("ready"))
+
+    def _api(self, what: str = "") -> str:
+        return f"{self.hub}/hub/api/users/{self.name}/{what}".rstrip("/")
+
+    def _token(self, path: str) -> dict[str, str]:
+        found = [c.value for c in self.web.cookies if c.name == "_xsrf" and c.path == path]
+        return {"X-XSRFToken": found[0] or ""} if found else {}
+
+
+def _ask(channel: Any, code: str) -> str:
+    header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "username": "", "session": uuid.uuid4().hex, "version": "5.3"}  # fmt: skip  # noqa: E501
+    content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}  # fmt: skip  # noqa: E501
+    message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
+    channel.send(json.dumps({**message, "channel": "shell", "buffers": []}))
+    said, deadline = "", time.monotonic() + 30
+    while time.monotonic() < deadline:
+        reply = json.loads(channel.recv())
+        if reply["parent_header"].get("msg_id") != header["msg_id"]:
+            continue
+        kind, body = reply["msg_type"], reply["content"]
+        assert kind != "error", body
+        if kind == "stream":
+            said += body["text"]
+        elif kind == "execute_result":
+            said += body["data"]["text/plain"]
+        elif kind == "status" and body["execution_state"] == "idle":
+            return said.strip()
+    raise AssertionError(f"no answer to {code!r}")
