@@ -103,7 +103,7 @@ def lab(words: Sequence[str]) -> NoReturn:
     os.execv(sys.executable, command)
 
 
-@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGS]")
 def test(words: Sequence[str]) -> NoReturn:
     """Run the tests.

@@ -62,7 +62,8 @@ class Table:
         if self.note:
             parts.append(Text(self.note))
         for title, diff in self.diffs:
-            parts += [Text(title, style="bold"), Syntax(diff, "diff", background_color="default")]
+            shown = Syntax(diff, "diff", background_color="default", word_wrap=True)
+            parts += [Text(title, style="bold"), shown]
         return Group(*parts)
 
     def _rich_table(self) -> RichTable:
@@ -76,7 +77,9 @@ class Table:
 
     def __str__(self) -> str:
         buffer = StringIO()
-        Console(file=buffer, width=PLAIN_WIDTH, color_system=None).print(self)
+        # In a kernel rich would display the table instead of writing it.
+        console = Console(file=buffer, width=PLAIN_WIDTH, color_system=None, force_jupyter=False)
+        console.print(self)
         return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
     def html(self) -> str:

@@ -35,10 +35,14 @@ class Journal:
         self.path = self.folder / "journal.jsonl"
         self.backups = self.folder / "backups"
 
-    def begin(self, stage: str, summary: str, resource: dict[str, Any], before: Any) -> str:
-        """Write down, flushed to disk, what is about to change; return the entry's id."""
+    def prepare(self) -> None:
+        """Make the folder and that of the backups, which only their owner may enter."""
         self.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
+
+    def begin(self, stage: str, summary: str, resource: dict[str, Any], before: Any) -> str:
+        """Write down, flushed to disk, what is about to change; return the entry's id."""
+        self.prepare()
         entry = uuid.uuid4().hex[:12]
         self._append(
             event="begin",
@@ -67,11 +71,9 @@ class Journal:
 
     def _append(self, **event: Any) -> None:
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), **event})
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        descriptor = os.open(self.path, flags, 0o600)
-        try:
+        # Unlike os.write, a file writes all of it or raises: a full disk must stop the change.
+        with open(self.path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             # A newline first: a torn line of a crash must not swallow this one.
-            os.write(descriptor, f"\n{line}\n".encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            file.write(f"\n{line}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())

@@ -71,7 +71,8 @@ def run(
 
     ``env`` is laid over the present environment; ``input`` goes to standard input, which is
     otherwise empty. Raises `CommandError` unless it exits with 0 or ``check`` is off; a command
-    that does not exist counts as exit code 127, a timeout as 124 (as in sh and timeout(1)).
+    that does not exist counts as exit code 127, one that cannot be executed as 126, a timeout as
+    124 (as in sh and timeout(1)).
     """
     words = tuple(str(word) for word in argv)
     started = time.monotonic()
@@ -88,8 +89,10 @@ def run(
             umask=0o022,  # what root installs, users must be able to read
         )
         code, out, err = done.returncode, done.stdout, done.stderr
-    except FileNotFoundError:
-        code, out, err = 127, "", f"{words[0]}: command not found"
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError) and error.filename == words[0]
+        code, out = (127 if missing else 126), ""
+        err = f"{error.filename}: {'command not found' if missing else error.strerror}"
     except subprocess.TimeoutExpired:
         code, out, err = 124, "", f"no end after {timeout:g} s"
     seconds = time.monotonic() - started
@@ -105,9 +108,10 @@ def environment(first: Path | None = None) -> dict[str, str]:
 
     The folders of the system's own tools are in it even where su(1) or cron left them out.
     """
-    path = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
-    path = f"{first}:{path}" if first else path
-    return {**os.environ, "LC_ALL": "C.UTF-8", "PATH": path}
+    system = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+    folders = (str(first or ""), os.environ.get("PATH", ""), system)
+    # An empty entry would mean the working folder.
+    return {**os.environ, "LC_ALL": "C.UTF-8", "PATH": ":".join(filter(None, folders))}
 
 
 def _shown(argv: Sequence[str]) -> str:

@@ -36,7 +36,10 @@ def load(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Value]:
         if a file is missing, unreadable, not YAML, not a flat mapping, says a key twice, or
         extends itself.
     """
-    path = path.resolve()
+    try:
+        path = path.resolve()
+    except (OSError, RuntimeError, ValueError):  # a ring of links; no path at all
+        raise ParameterError(f"{str(path)!r}: is no parameter file", "check the path") from None
     if path in seen:
         raise ParameterError(f"{path}: extends itself, by way of {seen[-1].name}", "break the ring")
     own = _mapping(path)
@@ -58,7 +61,7 @@ def settings(pairs: Iterable[str]) -> dict[str, Value]:
             raise ParameterError(f"{place}: expected KEY=VALUE", "for example --set port=8443")
         try:
             found[key.strip()] = Value(yaml.safe_load(text), place)
-        except yaml.YAMLError as error:
+        except Exception as error:
             raise ParameterError(f"{place}: the value is not YAML ({_first_line(error)})") from None
     return found
 
@@ -94,7 +97,7 @@ def _mapping(path: Path) -> dict[str, Value]:
         ) from None
     except UnicodeDecodeError:
         raise ParameterError(f"{path}: is not text in UTF-8", "save it as UTF-8") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ParameterError(
             f"{path}{_mark(error)}: is not valid YAML ({_first_line(error)})",
             "one `name: value` a line; quote values with : or # in them",
@@ -111,12 +114,14 @@ def _values(path: Path, node: yaml.MappingNode) -> dict[str, Value]:
     loader = yaml.SafeLoader("")
     for key_node, value_node in node.value:
         place = f"{path}, line {key_node.start_mark.line + 1}"
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise ParameterError(f"{place}: expected a name before the colon")
         key = str(key_node.value)
         if key in values:
             raise ParameterError(f"{place}: {key!r} is given twice", f"see {values[key].place}")
         try:
             values[key] = Value(loader.construct_object(value_node, deep=True), place)
-        except yaml.YAMLError as error:
+        except Exception as error:  # 2024-99-99 is a ValueError, and there are more
             raise ParameterError(f"{place}: {key}: {_first_line(error)}") from None
     return values
 
@@ -126,10 +131,11 @@ def _others(path: Path) -> str:
     return f"there are: {', '.join(files)}" if files else "check the path"
 
 
-def _mark(error: yaml.YAMLError) -> str:
+def _mark(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     return f", line {mark.line + 1}" if mark else ""
 
 
-def _first_line(error: yaml.YAMLError) -> str:
-    return str(getattr(error, "problem", None) or error).splitlines()[0]
+def _first_line(error: Exception) -> str:
+    said = str(getattr(error, "problem", None) or error).splitlines()
+    return said[0] if said else type(error).__name__

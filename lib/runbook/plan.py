@@ -98,6 +98,7 @@ class Plan:
                 raise PlanError(
                     f"{resource} changed since the plan was made", "look at a new plan first"
                 )
+            self.journal.prepare()
             resource.backup(self.journal.backups)
             entry = self.journal.begin(
                 self.stage, step.change.summary, resource.identity(), resource.as_json(before)

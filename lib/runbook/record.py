@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from papermill.iorw import papermill_io
 
-from runbook import __version__, facts
+from runbook import __version__, facts, secrets
 from runbook.display import DATA_MIME
 from runbook.resources import atomic
 
@@ -66,6 +67,22 @@ class RunRecord:
         self.save()
 
 
+class RecordHandler:
+    """papermill's way to files below the folder of a run: atomic, 0600, redacted."""
+
+    def __init__(self, folder: Path) -> None:
+        papermill_io.register(f"{folder}/", self)
+
+    def read(self, path: str) -> str:
+        return Path(path).read_text()
+
+    def write(self, buf: str, path: str) -> None:
+        atomic.write(Path(path), secrets.redact(buf).encode(), mode=0o600)
+
+    def pretty_path(self, path: str) -> str:
+        return path
+
+
 def new_folder(runs: Path, name: str) -> Path:
     """Make ``runs/<UTC time>-<name>/`` (0700) with its ``logs/``."""
     runs.mkdir(mode=0o700, exist_ok=True)
@@ -78,6 +95,15 @@ def new_folder(runs: Path, name: str) -> Path:
     folder.mkdir(mode=0o700)
     (folder / "logs").mkdir(mode=0o700)
     return folder
+
+
+def error_of(notebook: nbformat.NotebookNode) -> tuple[str, str]:
+    """(name, message) of the error that stopped ``notebook``; empty where none did."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if output.output_type == "error":
+                return output.ename, output.evalue
+    return "", ""
 
 
 def said_by(notebook: nbformat.NotebookNode, key: str) -> Any:

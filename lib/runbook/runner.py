@@ -19,13 +19,13 @@ from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
 
 from runbook import params
-from runbook.engine import Kernel, RecordHandler, error_of
 from runbook.errors import ParameterError, RunbookError
 from runbook.journal import Journal
+from runbook.kernel import Kernel
 from runbook.lock import lock
 from runbook.machine import LOG_VARIABLE
 from runbook.progress import Progress
-from runbook.record import RunRecord, StageRecord, new_folder, said_by
+from runbook.record import RecordHandler, RunRecord, StageRecord, error_of, new_folder, said_by
 from runbook.stages import STAGES, Stage, validate
 from runbook.stages.base import RUN_VARIABLE
 
@@ -48,7 +48,7 @@ class Order:
 
 def select(only: Sequence[str], first: str) -> list[type[Stage]]:
     """The stages named by ``--only`` or from ``--from`` on; names as 30, pam or 40-pam."""
-    chosen = [_stage(word) for word in only] or list(STAGES)
+    chosen = list({_stage(word) for word in only}) or list(STAGES)
     if first:
         chosen = [s for s in chosen if STAGES.index(s) >= STAGES.index(_stage(first))]
     return sorted(chosen, key=STAGES.index)

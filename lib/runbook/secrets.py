@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets as _random
 from pathlib import Path
@@ -16,9 +17,15 @@ _registered: set[str] = set()
 
 
 def register(value: str) -> str:
-    """Remember ``value`` as a secret, so that `redact` masks it; return it unchanged."""
-    if len(value) >= SHORTEST:
-        _registered.add(value)
+    """Remember ``value`` as a secret, so that `redact` masks it; return it unchanged.
+
+    Its lines count each, and so does what becomes of it in JSON, as a notebook is: there, quotes
+    are escaped, and a text of several lines is cut into them.
+    """
+    for text in {value, *value.splitlines()}:
+        if len(text) >= SHORTEST:
+            escaped = (json.dumps(text, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
+            _registered.update((text, *escaped))
     return value
 
 
@@ -45,19 +52,16 @@ def resolve(reference: str, parameter: str) -> str:
     Raises
     ------
     ParameterError
-        if the text is no reference, or what it points to is missing, unreadable or too short.
+        if the text is no reference, or what it points to is missing, unreadable, too short or
+        of several lines.
     """
+    refuse_value(reference, parameter)
     kind, _, where = reference.partition(":")
-    if kind == "env" and where:
+    if kind == "env":
         value = os.environ.get(where, "")
         problem = f"the environment variable {where} is not set"
-    elif kind == "file" and where:
-        value, problem = _read(Path(where).expanduser())
     else:
-        raise ParameterError(
-            f"{parameter}: a secret is given by reference, never by its value",
-            "write env:NAME or file:/path",
-        )
+        value, problem = _read(where)
     if not value:
         raise ParameterError(f"{parameter}: {problem}", f"provide it, or leave {parameter} out")
     if len(value) < SHORTEST:
@@ -65,11 +69,25 @@ def resolve(reference: str, parameter: str) -> str:
             f"{parameter}: the secret behind {reference} has fewer than {SHORTEST} characters",
             "use a longer one",
         )
+    if len(value.splitlines()) > 1:  # chpasswd(8), for one, reads an account a line
+        raise ParameterError(f"{parameter}: the secret behind {reference} has more than one line")
     return register(value)
 
 
-def _read(path: Path) -> tuple[str, str]:
+def refuse_value(text: str, parameter: str) -> None:
+    """Raise `ParameterError`, not repeating ``text``, where it is no reference to a secret."""
+    kind, _, where = text.partition(":")
+    if kind not in ("env", "file") or not where:
+        raise ParameterError(
+            f"{parameter}: a secret is given by reference, never by its value",
+            "write env:NAME or file:/path",
+        )
+
+
+def _read(path: str) -> tuple[str, str]:
     try:
-        return path.read_text().strip(), f"the file {path} is empty"
-    except OSError as error:
-        return "", f"the file {path} cannot be read ({error.strerror})"
+        return Path(path).expanduser().read_text().strip(), f"the file {path} is empty"
+    except UnicodeDecodeError:
+        return "", f"the file {path} is not text"
+    except (OSError, RuntimeError, ValueError) as error:  # no such home; no path at all
+        return "", f"the file {path} cannot be read ({getattr(error, 'strerror', error)})"

@@ -6,33 +6,11 @@ Where this computer cannot boot one, the tests are skipped with one plain line; 
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import requests
 from debian import Machine, fresh, reasons_not, wait_until
+from hub import CHECKOUT, PROJECT, Installed, hub_answers
 from trees import Layers
-
-PROJECT = Path(__file__).resolve().parents[2]
-CHECKOUT = "/srv/runbook"
-
-
-@dataclass(frozen=True)
-class Installed:
-    """The layers of a machine with a hub, and what the run printed."""
-
-    layers: Layers
-    output: str
-
-
-def hub_answers(url: str = "http://127.0.0.1:8000") -> bool:
-    """Whether a hub answers behind the public port."""
-    try:
-        answer = requests.get(f"{url}/hub/api", timeout=5, verify=False)
-        return "version" in answer.json()
-    except (requests.RequestException, ValueError):
-        return False
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import CHECKOUT
 from debian import Machine
-from test_server import runbook
+from hub import CHECKOUT, PROJECT, runbook
 from trees import Layers
 
 pytestmark = pytest.mark.machine
 
-UNTOUCHED = ("/opt/jupyterhub", "/etc/jupyterhub", "/var/lib/jupyterhub", "/etc/sudoers.d/jupyterhub")
+UNTOUCHED = (
+    "/opt/jupyterhub",
+    "/etc/jupyterhub",
+    "/var/lib/jupyterhub",
+    "/etc/sudoers.d/jupyterhub",
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +27,17 @@ def bare(prepared: Layers) -> Iterator[Machine]:
 @pytest.fixture(autouse=True)
 def nothing_is_half_done(bare: Machine) -> Iterator[None]:
     yield
-    there = [path for path in UNTOUCHED if bare.run(["test", "-e", path], check=False).returncode == 0]
+    there = [
+        path for path in UNTOUCHED if bare.run(["test", "-e", path], check=False).returncode == 0
+    ]
     assert there == []
     assert bare.run(["getent", "passwd", "jupyterhub"], check=False).returncode != 0
 
 
-def refused(code: int, said: str, *words: str) -> None:
-    """Exit ``code`` with each of ``words`` in what was ``said``, and never a traceback."""
+def refused(outcome: tuple[int, str], code: int, *words: str) -> None:
+    """Exit ``code`` with each of ``words`` in what was said, and never a traceback."""
+    exit_code, said = outcome
+    assert exit_code == code, said
     assert "Traceback" not in said
     for word in words:
         assert word in said, said
@@ -38,48 +46,50 @@ def refused(code: int, said: str, *words: str) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--set", "prt=8000"], ["--set prt=8000", "unknown parameter 'prt'", "did you mean 'port'"]),
-        (["--set", "port=eighty"], ["--set port=eighty", "port: expected a port number", "'eighty'"]),
+        (
+            ["--set", "prt=8000"],
+            ["--set prt=8000", "unknown parameter 'prt'", "did you mean 'port'"],
+        ),
+        (
+            ["--set", "port=eighty"],
+            ["--set port=eighty", "port: expected a port number", "'eighty'"],
+        ),
         (["/nowhere.yaml"], ["/nowhere.yaml", "no such parameter file"]),
         (["--only", "99-dance"], ["no stage is called '99-dance'", "00-check"]),
     ],
 )
 def test_wrong_words_are_refused(bare: Machine, words: list[str], expected: list[str]) -> None:
-    code, said = runbook(bare, "run", *words)
-    assert code == 64, said
-    refused(code, said, *expected)
+    refused(runbook(bare, "run", *words), 64, *expected)
 
 
 def test_a_malformed_parameter_file_is_refused_with_its_line(bare: Machine) -> None:
     bare.write("/tmp/bad.yaml", "port: 8000\nusers: [ann\n")
-    code, said = runbook(bare, "run", "/tmp/bad.yaml")
-    assert code == 64, said
-    refused(code, said, "/tmp/bad.yaml, line", "not valid YAML")
+    refused(runbook(bare, "run", "/tmp/bad.yaml"), 64, "/tmp/bad.yaml, line", "not valid YAML")
 
 
 def test_an_unreadable_parameter_file_is_refused(bare: Machine) -> None:
     bare.run(["mkdir", "-p", "/tmp/folder.yaml"])
-    code, said = runbook(bare, "run", "/tmp/folder.yaml")
-    assert code == 64, said
-    refused(code, said, "/tmp/folder.yaml", "cannot be read")
+    refused(runbook(bare, "run", "/tmp/folder.yaml"), 64, "/tmp/folder.yaml", "cannot be read")
 
 
 def test_a_bad_name_in_users_file_is_refused_with_its_line(bare: Machine) -> None:
     bare.write("/tmp/people.csv", "name\nann\nBob Smith\n")
-    code, said = runbook(bare, "run", "--set", "users_file=/tmp/people.csv")
-    assert code == 64, said
-    refused(code, said, "/tmp/people.csv, line 3", "'Bob Smith' is no account name")
+    refused(
+        runbook(bare, "run", "--set", "users_file=/tmp/people.csv"),
+        64,
+        "/tmp/people.csv, line 3",
+        "'Bob Smith' is no account name",
+    )
 
 
 def test_a_taken_port_is_named_with_who_holds_it(bare: Machine) -> None:
     holder = bare.start(["python3", "-m", "http.server", "8000", "--bind", "127.0.0.1"])
     try:
-        code, said = runbook(bare, "run")
+        outcome = runbook(bare, "run")
     finally:
         bare.run(["pkill", "-f", "http.server"])
         holder.wait(timeout=10)
-    assert code == 1, said
-    refused(code, said, "port 8000: taken by python3 (pid", "set another `port`")
+    refused(outcome, 1, "port 8000: taken by python3 (pid", "set another `port`")
 
 
 def test_without_root_the_server_is_refused(bare: Machine) -> None:
@@ -90,31 +100,27 @@ def test_without_root_the_server_is_refused(bare: Machine) -> None:
         ["./runbook", "run", "params/server.yaml"],
         user="eve", cwd="/home/eve/runbook", check=False, timeout=300,
     )  # fmt: skip
-    assert done.returncode == 1
-    refused(1, done.stdout + done.stderr, "running as eve", "run it as root", "laptop.yaml")
+    outcome = done.returncode, done.stdout + done.stderr
+    refused(outcome, 1, "running as eve", "run it as root", "laptop.yaml")
 
 
 def test_listening_beyond_loopback_without_tls_is_refused(bare: Machine) -> None:
-    code, said = runbook(bare, "run", "--set", "bind_ip=0.0.0.0")
-    assert code == 1, said
-    refused(code, said, "0.0.0.0, tls: off", "self-signed")
+    refused(runbook(bare, "run", "--set", "bind_ip=0.0.0.0"), 1, "0.0.0.0, tls: off", "self-signed")
 
 
 def test_without_a_network_nothing_is_begun(bare: Machine) -> None:
     done = bare.run(["unshare", "-n", "./runbook", "run"], cwd=CHECKOUT, check=False, timeout=300)
-    said = done.stdout + done.stderr
-    assert done.returncode == 1, said
-    refused(1, said, "package index: no answer", "check the network")
+    outcome = done.returncode, done.stdout + done.stderr
+    refused(outcome, 1, "package index: no answer", "check the network")
 
 
 def test_too_little_room_is_found_before_anything_is_begun(bare: Machine) -> None:
     bare.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", "/opt"])
     try:
-        code, said = runbook(bare, "run")
+        outcome = runbook(bare, "run")
     finally:
         bare.run(["umount", "/opt"])
-    assert code == 1, said
-    refused(code, said, "disk for prefix /opt/jupyterhub: 0.1 GiB free, 2.0 needed", "df -h")
+    refused(outcome, 1, "disk for prefix /opt/jupyterhub: 0.1 GiB free, 2.0 needed", "df -h")
 
 
 def test_a_disk_that_fills_up_on_the_way_leaves_no_half_installation(prepared: Layers) -> None:
@@ -122,11 +128,26 @@ def test_a_disk_that_fills_up_on_the_way_leaves_no_half_installation(prepared: L
     with Machine(prepared) as machine:
         machine.boot()
         machine.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", "/opt"])
-        code, said = runbook(machine, "run", "--only", "10-install")
-        assert code == 1, said
-        refused(code, said, "10-install", "No space left on device", "free some space")
+        refused(
+            runbook(machine, "run", "--only", "10-install"),
+            1,
+            "10-install",
+            "No space left on device",
+            "free some space",
+        )
         left = machine.run(["sh", "-c", "ls -A /opt/jupyterhub /opt/jupyterhub/bin"], check=False)
         assert "pyvenv.cfg" not in left.stdout
         machine.run(["umount", "/opt"])
         code, said = runbook(machine, "run", "--only", "10-install")
         assert code == 0, said
+
+
+def test_the_launcher_says_what_it_needs_where_it_cannot_fetch_anything(
+    debian_base: Layers,
+) -> None:
+    with Machine(debian_base) as machine:
+        machine.boot(init=False)
+        machine.push(PROJECT, CHECKOUT)
+        done = machine.run(["unshare", "-n", "./runbook", "run"], cwd=CHECKOUT, check=False)
+        outcome = done.returncode, done.stdout + done.stderr
+        refused(outcome, 1, "python3-pip-whl cannot be fetched", "check the network")

@@ -1,36 +1,14 @@
 """From a bare Debian with systemd to a proven hub, by the README's first command."""
 
-import json
 import re
+from collections.abc import Iterator
 
 import pytest
-from conftest import CHECKOUT, Installed, hub_answers
 from debian import Machine, wait_until
+from hub import CHECKOUT, GROUP, WHO, Installed, hub_answers, latest_record, runbook
 from visitor import Refused, Visitor
 
 pytestmark = pytest.mark.machine
-
-WHO = "import getpass, os; print(getpass.getuser(), 6*7)"
-GROUP = "jupyterhub-users"
-
-
-def runbook(machine: Machine, *words: str, **options: object) -> tuple[int, str]:
-    """Exit code and everything said of ``./runbook WORDS``."""
-    done = machine.run(
-        ["./runbook", *words], cwd=CHECKOUT, check=False, timeout=600, **options  # type: ignore[arg-type]
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def latest_record(machine: Machine) -> dict[str, object]:
-    newest = machine.run(["sh", "-c", "ls -d runs/* | tail -n 1"], cwd=CHECKOUT).stdout.strip()
-    record: dict[str, object] = json.loads(machine.read(f"{CHECKOUT}/{newest}/run.json"))
-    return record
-
-
-def statuses(machine: Machine) -> set[str]:
-    stages = latest_record(machine)["stages"]
-    return {stage["status"] for stage in stages}  # type: ignore[attr-defined]
 
 
 def test_the_run_says_where_the_hub_is_and_who_may_log_in(installed: Installed) -> None:
@@ -56,7 +34,7 @@ def test_a_person_put_into_the_group_logs_in_and_computes(server: Machine) -> No
 def test_a_second_run_changes_nothing(server: Machine) -> None:
     code, said = runbook(server, "run")
     assert code == 0, said
-    assert statuses(server) == {"unchanged"}
+    assert {s["status"] for s in latest_record(server).values()} == {"unchanged"}
     code, said = runbook(server, "plan")
     assert code == 0, said
     assert "nothing to change" in said
@@ -73,8 +51,8 @@ def test_a_changed_parameter_is_planned_as_one_diff_and_then_applied(server: Mac
     assert "/lab" in server.read("/etc/jupyterhub/jupyterhub_config.d/20-configure.py")
     code, said = runbook(server, "run", *words)
     assert code == 0, said
-    stages = {s["name"]: s for s in latest_record(server)["stages"]}  # type: ignore[attr-defined]
-    changed = {n: len(s["changes"]) for n, s in stages.items() if s["status"] == "changed"}
+    stages = latest_record(server).items()
+    changed = {name: len(s["changes"]) for name, s in stages if s["status"] == "changed"}
     assert changed == {"20-configure": 1, "70-launch": 1}
     assert runbook(server, "plan", *words)[0] == 0
 
@@ -134,7 +112,7 @@ def test_the_hubs_account_is_refused(locked_up: Machine, command: list[str]) -> 
 
 
 @pytest.fixture(scope="module")
-def locked_up(installed: Installed) -> object:
+def locked_up(installed: Installed) -> Iterator[Machine]:
     """A server where root itself was put into the group, by mistake; dan is in no group."""
     with Machine(installed.layers) as machine:
         machine.boot()
@@ -146,12 +124,14 @@ def locked_up(installed: Installed) -> object:
 
 def test_the_hubs_account_may_start_the_mediator_for_a_member(locked_up: Machine) -> None:
     mediator = ["sudo", "-n", "-u", "cat", "/opt/jupyterhub/bin/sudospawner", "--help"]
-    assert "Usage" in locked_up.run(mediator, user="jupyterhub", cwd="/tmp").stdout
+    assert "Usage" in locked_up.run(mediator, user="jupyterhub", cwd="/tmp").stderr
 
 
 def test_nothing_secret_is_readable_by_an_ordinary_account(locked_up: Machine) -> None:
     search = "find /etc/jupyterhub /var/lib/jupyterhub /var/lib/jupyterhub-runbook {}/runs -type f"
-    listed = locked_up.run(["sh", "-c", f"{search.format(CHECKOUT)} -readable"], user="dan", check=False)
+    listed = locked_up.run(
+        ["sh", "-c", f"{search.format(CHECKOUT)} -readable"], user="dan", check=False
+    )
     assert listed.stdout == ""
 
 
@@ -164,5 +144,7 @@ def test_the_record_holds_no_secret(locked_up: Machine) -> None:
         places = [f"{CHECKOUT}/runs", "/etc", "/var/lib/jupyterhub-runbook/journal.jsonl"]
         found = locked_up.run(["grep", "-rlF", secret, *places], check=False)
         assert found.stdout == ""
-        shown = locked_up.run(["sh", "-c", f"cat /proc/[0-9]*/cmdline | grep -cF {secret[:60]}"], check=False)
+        shown = locked_up.run(
+            ["sh", "-c", f"cat /proc/[0-9]*/cmdline | grep -cF {secret[:60]}"], check=False
+        )
         assert shown.stdout.strip() == "1"  # grep's own

@@ -1,30 +1,22 @@
-"""The hub client against a real hub: configurable-http-proxy has to be on PATH."""
+"""The hub client against a real hub, whose proxy the runbook's own resources install."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from runbook.hub.client import (
-    HubError,
-    HubSession,
-    LoginRefused,
-    ServiceClient,
-    hub_version,
-    wait_until,
-)
 
-if shutil.which("configurable-http-proxy") is None:
-    pytest.skip("configurable-http-proxy is not on PATH", allow_module_level=True)
+from runbook.hub.client import HubSession
+from runbook.hub.trial import free_ports
+from runbook.hub.web import HubError, LoginRefused, ServiceClient, hub_version, wait_until
+from runbook.resources import Link, NodeRuntime, NpmProject
+from runbook.stages.install import LOCKS
 
 PASSWORD = "correct horse battery"
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -57,16 +49,24 @@ c.JupyterHub.load_roles = [
 """
 
 
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        held = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in held:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in held]
+@pytest.fixture(scope="session")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `node` and `configurable-http-proxy`, for PATH."""
+    folder = tmp_path_factory.mktemp("proxy")
+    node = NodeRuntime(folder / "node", (LOCKS / "node.txt").read_text(), Path(sys.executable))
+    project = NpmProject(folder / "proxy", LOCKS / "proxy", node)
+    for resource in (node, project):
+        if resource.change(resource.read()):
+            resource.apply()
+    (folder / "bin").mkdir()
+    Link(folder / "bin/node", str(node.program)).apply()
+    command = project.path / "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
+    Link(folder / "bin/configurable-http-proxy", str(command)).apply()
+    return folder / "bin"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def hub(tmp_path_factory: pytest.TempPathFactory, proxy: Path) -> Iterator[str]:
     """Public address of a running hub, with a base path, whose users share PASSWORD."""
     folder = tmp_path_factory.mktemp("hub")
     public, hub_port, api = free_ports(3)
@@ -74,7 +74,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     text = CONFIG.format(password=PASSWORD, token=TOKEN, **names)
     (folder / "jupyterhub_config.py").write_text(text)
     address = f"http://127.0.0.1:{public}/base"
-    process = start_hub(folder)
+    process = start_hub(folder, proxy)
     try:
         wait_until(lambda: answers(address, process), 60, "the hub to start")
         yield address
@@ -83,8 +83,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(timeout=30)
 
 
-def start_hub(folder: Path) -> subprocess.Popen[bytes]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+def start_hub(folder: Path, proxy: Path) -> subprocess.Popen[bytes]:
+    path = f"{proxy}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     with (folder / "hub.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "jupyterhub"],

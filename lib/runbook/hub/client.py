@@ -10,60 +10,32 @@ import json
 import re
 import ssl
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 import websocket
-from bs4 import BeautifulSoup, Tag
 
-from runbook.errors import RunbookError
+from runbook.hub.kernel import converse
+from runbook.hub.web import (
+    LOOK_AT_HUB,
+    HubError,
+    LoginRefused,
+    accepted,
+    explanation,
+    send,
+    session,
+    soup,
+    wait_until,
+)
 
-T = TypeVar("T")
-POLL_SECONDS = 0.1
-LONGEST_ANSWER = 30.0  # seconds; PAM takes three over a wrong password
-LOOK_AT_HUB = "read the hub's log, e.g. journalctl -u jupyterhub"
+if TYPE_CHECKING:
+    from bs4 import Tag
+
 # A hub answers 403 to a stale form as well as to a wrong password; only the second is a refusal.
 STALE_FORM = re.compile(r"form invalid or expired|xsrf", re.IGNORECASE)
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-TROUBLE = {  # the first that fits: an SSLError and a ConnectTimeout are ConnectionErrors too
-    requests.exceptions.SSLError: "its certificate is not trusted",
-    requests.Timeout: "no answer in time",
-    requests.ConnectionError: "connection refused or dropped",
-    requests.TooManyRedirects: "redirects without end, as the hub's own port gives",
-}
-
-
-class HubError(RunbookError):
-    """The hub, or whatever answers in its place, did not do what was asked."""
-
-
-class LoginRefused(HubError):
-    """The hub looked at the name and password and said no."""
-
-
-def wait_until(predicate: Callable[[], T], timeout: float, what: str) -> T:
-    """Poll until `predicate` is true and return what it gave; HubError after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not (value := predicate()):
-        if time.monotonic() >= deadline:
-            raise HubError(f"waited {max(timeout, 0):.0f} s for {what}", remedy=LOOK_AT_HUB)
-        time.sleep(POLL_SECONDS)
-    return value
-
-
-def hub_version(base_url: str, verify: bool | str = True, timeout: float = 5.0) -> str:
-    """Version of the JupyterHub behind the public address; HubError naming what answers instead."""
-    url = f"{base_url.rstrip('/')}/hub/api"
-    with _session(verify) as web:
-        answer = _send(web, "GET", url, timeout=timeout)
-    with suppress(ValueError, TypeError, KeyError):
-        return str(answer.json()["version"])
-    who = f"{answer.headers.get('Server', 'an unnamed server')} ({_explanation(answer)})"
-    raise HubError(f"{url}: not JupyterHub but {who} answers", remedy="see who listens: ss -ltnp")
 
 
 class HubSession:
@@ -77,7 +49,7 @@ class HubSession:
         self.username = ""
         self._prefix = urlsplit(self.base_url).path
         self._home = ""  # path of the user's server, as the hub gave it
-        self._web = _session(verify)
+        self._web = session(verify)
         self._web.headers["Sec-Fetch-Mode"] = "navigate"
 
     def __repr__(self) -> str:
@@ -98,11 +70,11 @@ class HubSession:
         self.username = self._home = ""
         # Without `next` the hub goes on to start the user's server at once.
         page = self.page(f"/hub/login?next={quote(self._prefix + '/hub/home', safe='')}")
-        form = _soup(page).select_one("form:has(input[name=password])")
+        form = soup(page).select_one("form:has(input[name=password])")
         if form is None:
-            raise HubError(f"{page.url} shows no login form: {_explanation(page)}")
+            raise HubError(f"{page.url} shows no login form: {explanation(page)}")
         answer = self._submit(page, form, username=username, password=password)
-        said = _explanation(answer)
+        said = explanation(answer)
         if answer.status_code in (401, 403) and not STALE_FORM.search(said):
             raise LoginRefused(
                 f"login of {username}: {said}", remedy="check password, account and allow rules"
@@ -131,7 +103,7 @@ class HubSession:
             raise HubError(f"server of {self.username}: {event['message']}", remedy=LOOK_AT_HUB)
         page = self.page(event["url"])
         if not page.ok or not urlsplit(page.url).path.startswith(event["url"]):
-            raise HubError(f"server of {self.username} is up, its page not: {_explanation(page)}")
+            raise HubError(f"server of {self.username} is up, its page not: {explanation(page)}")
         self._home = event["url"]
         return urlsplit(page.url).path
 
@@ -140,10 +112,10 @@ class HubSession:
 
         The status is for the caller to judge; HubError only where nothing answers.
         """
-        page = _send(self._web, "GET", self._url(path))
+        page = send(self._web, "GET", self._url(path))
         if not urlsplit(page.url).path.endswith("/hub/api/oauth2/authorize"):
             return page
-        form = _soup(page).select_one("form:has(input[name=scopes])")
+        form = soup(page).select_one("form:has(input[name=scopes])")
         return page if form is None else self._submit(page, form)
 
     def execute(self, code: str, timeout: float = 30.0) -> str:
@@ -155,7 +127,7 @@ class HubSession:
         with self._kernel() as kernel:
             try:
                 with closing(self._channel(kernel, timeout)) as channel:
-                    return "".join(_converse(channel, code, time.monotonic() + timeout))
+                    return "".join(converse(channel, code, time.monotonic() + timeout))
             except websocket.WebSocketTimeoutException:
                 pass
             except (websocket.WebSocketException, OSError, ValueError) as error:
@@ -198,17 +170,17 @@ class HubSession:
     def _ask(self, method: str, path: str, **options: Any) -> requests.Response:
         url = self._url(path)
         headers = {"Sec-Fetch-Mode": "cors", "X-XSRFToken": self._xsrf(url)}
-        return _send(self._web, method, url, headers=headers, **options)
+        return send(self._web, method, url, headers=headers, **options)
 
     def _api(self, method: str, path: str, **options: Any) -> Any:
-        answer = _accepted(self._ask(method, path, **options))
+        answer = accepted(self._ask(method, path, **options))
         return answer.json() if "json" in answer.headers.get("Content-Type", "") else answer.text
 
     def _submit(self, page: requests.Response, form: Tag, **typed: str) -> requests.Response:
         fields = [(str(f["name"]), str(f.get("value", ""))) for f in form.select("[type=hidden]")]
         target = urljoin(page.url, str(form.get("action") or page.url))
         fields += typed.items()
-        return _send(self._web, "POST", target, data=fields, headers={"Referer": page.url})
+        return send(self._web, "POST", target, data=fields, headers={"Referer": page.url})
 
     @contextmanager
     def _kernel(self) -> Iterator[str]:
@@ -235,96 +207,3 @@ class HubSession:
         return websocket.create_connection(
             f"ws{url[4:]}", timeout=timeout, cookie=cookie, **options
         )
-
-
-class ServiceClient:
-    """The hub's API for whoever holds a token. Paths are below /hub/api.
-
-    `get` and `delete` raise HubError with status and the hub's message unless the answer is 2xx.
-    """
-
-    def __init__(self, base_url: str, token: str, verify: bool | str = True) -> None:
-        self.base_url = base_url.rstrip("/")
-        self._web = _session(verify)
-        self._web.headers["Authorization"] = f"token {token}"
-
-    def __repr__(self) -> str:
-        return f"ServiceClient({self.base_url!r})"
-
-    def get(self, path: str) -> requests.Response:
-        return self._ask("GET", path)
-
-    def delete(self, path: str) -> requests.Response:
-        return self._ask("DELETE", path)
-
-    def _ask(self, method: str, path: str) -> requests.Response:
-        return _accepted(_send(self._web, method, f"{self.base_url}/hub/api/{path.lstrip('/')}"))
-
-
-def _session(verify: bool | str) -> requests.Session:
-    web = requests.Session()
-    web.verify = verify
-    # The hub is near: no outgoing proxy, no ~/.netrc, no REQUESTS_CA_BUNDLE in place of `verify`.
-    web.trust_env = False
-    return web
-
-
-def _send(web: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
-    try:
-        return web.request(method, url, **{"timeout": LONGEST_ANSWER} | options)
-    except requests.RequestException as error:
-        what = next((v for k, v in TROUBLE.items() if isinstance(error, k)), type(error).__name__)
-    # Outside the except: the caught error holds the request, and so the password that was sent.
-    raise HubError(f"{method} {url.partition('?')[0]}: {what}", remedy=LOOK_AT_HUB)
-
-
-def _accepted(answer: requests.Response) -> requests.Response:
-    if not answer.ok:
-        asked = f"{answer.request.method} {urlsplit(answer.url).path}"
-        raise HubError(f"{asked}: {answer.status_code} {_explanation(answer)}", remedy=LOOK_AT_HUB)
-    return answer
-
-
-def _soup(page: requests.Response) -> BeautifulSoup:
-    return BeautifulSoup(page.text, "html.parser")
-
-
-def _explanation(answer: requests.Response) -> str:
-    """What an answer says of itself, in a line: JSON message, a page's error text or its title."""
-    with suppress(ValueError, TypeError, KeyError):
-        return str(answer.json()["message"] or answer.reason)
-    page = _soup(answer)
-    found = page.select(".login_error, .error h1, .error p") or page.select("title")
-    text = " ".join(word for tag in found for word in tag.stripped_strings)
-    return text[:500] or f"{answer.status_code} {answer.reason}"
-
-
-def _converse(channel: Any, code: str, deadline: float) -> Iterator[str]:
-    """Have a kernel execute code, yielding its stdout and results until it is idle again."""
-    asked = uuid.uuid4().hex
-    header = {"msg_id": asked, "msg_type": "execute_request", "session": asked, "version": "5.3"}
-    request = {"channel": "shell", "header": header, "content": {"code": code}}
-    channel.send(json.dumps(request | {"parent_header": {}, "metadata": {}}))
-    while (left := deadline - time.monotonic()) > 0:
-        channel.settimeout(left)
-        message = json.loads(channel.recv())
-        state = message["content"].get("execution_state")
-        if state in ("dead", "restarting"):
-            raise HubError("the kernel died while it ran the code", remedy=LOOK_AT_HUB)
-        if message["parent_header"].get("msg_id") == asked:
-            if state == "idle":
-                return
-            yield _text_of(message)
-    raise websocket.WebSocketTimeoutException
-
-
-def _text_of(message: dict[str, Any]) -> str:
-    kind, content = message["msg_type"], message["content"]
-    if kind == "error":
-        traceback = COLOUR.sub("", "\n".join(content["traceback"]))
-        raise HubError(f"the code failed: {content['ename']}: {content['evalue']}\n{traceback}")
-    if kind == "stream" and content["name"] == "stdout":
-        return str(content["text"])
-    if kind in ("execute_result", "display_data"):
-        return str(content["data"].get("text/plain", ""))
-    return ""

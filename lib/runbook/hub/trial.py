@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from runbook import machine, secrets
-from runbook.hub.client import HubError, hub_version, wait_until
+from runbook.hub.web import HubError, hub_version, wait_until
 from runbook.resources import atomic
 from runbook.templates import render
 

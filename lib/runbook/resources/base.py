@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from runbook import secrets
+
 Kind = Literal["create", "update", "remove"]
 
 
@@ -25,7 +27,8 @@ class Change:
     undoable: bool = True
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        shown = {"summary": secrets.redact(self.summary), "diff": secrets.redact(self.diff)}
+        return {**asdict(self), **shown}
 
 
 class Resource(ABC):

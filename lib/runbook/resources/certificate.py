@@ -33,7 +33,10 @@ def look(path: Path) -> CertificateState:
     """What the certificate at ``path`` says of itself."""
     if not path.exists():
         return CertificateState()
-    found = x509.load_pem_x509_certificate(path.read_bytes())
+    try:
+        found = x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError:  # damaged: as good as none
+        return CertificateState()
     try:
         extension = found.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         names = tuple(str(name.value) for name in extension.value)
@@ -65,7 +68,9 @@ class Certificate(Resource):
         wanted = {"names": ", ".join(self.names), "valid for": f"{LIFETIME.days} days"}
         kind: Kind = "update" if state.expires else "create"
         diff = attribute_diff({"names": ", ".join(state.names)}, wanted, str(self.path))
-        return Change(kind, f"self-signed certificate {self.path}", diff)
+        # An earlier key is not kept: a renewal cannot be taken back.
+        made = kind == "create"
+        return Change(kind, f"self-signed certificate {self.path}", diff, undoable=made)
 
     def apply(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from runbook import machine, secrets
+from runbook.errors import PlanError
 from runbook.resources import atomic
 from runbook.resources.base import Change, Kind, Resource, attribute_diff, unified
 
@@ -49,6 +50,12 @@ def look(path: Path, *, with_hash: bool = False) -> FileState:
         return FileState("other", owner, group, mode)
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if with_hash else ""
     return FileState("file", owner, group, mode, digest)
+
+
+def refuse(path: Path, state: FileState, *, kinds: Sequence[str], wanted: str) -> None:
+    """Raise `PlanError` where ``path`` is of a kind that must not be replaced."""
+    if state.kind in kinds:
+        raise PlanError(f"{path} is a {state.kind}, not a {wanted}", "move it away")
 
 
 def _user(uid: int) -> str:
@@ -114,6 +121,7 @@ class File(_Owned):
         return look(self.path, with_hash=not self.once)
 
     def change(self, state: FileState) -> Change | None:
+        refuse(self.path, state, kinds=("folder",), wanted="file")
         if state.kind == "absent":
             return Change("create", f"file {self.path}", unified("", self.content, self.path))
         if self.once or state.sha256 == self._sha256():
@@ -136,6 +144,9 @@ class File(_Owned):
     def restore(self, state: FileState, backups: Path) -> None:
         if state.kind == "absent":
             self.path.unlink(missing_ok=True)
+            return
+        if state.kind == "link":
+            Link(self.path, state.target).apply()
             return
         if state.sha256:
             atomic.write(self.path, (backups / state.sha256).read_bytes(), mode=0o600)
@@ -214,6 +225,7 @@ class Directory(_Owned):
         return look(self.path)
 
     def change(self, state: FileState) -> Change | None:
+        refuse(self.path, state, kinds=("file", "link", "other"), wanted="folder")
         if state.kind == "absent":
             return self._attribute_change("create", "folder", state)
         differs = self._attributes_differ(state)
@@ -262,6 +274,7 @@ class Link(Resource):
         return look(self.path)
 
     def change(self, state: FileState) -> Change | None:
+        refuse(self.path, state, kinds=("folder",), wanted="link")
         if state.kind == "link" and state.target == self.target:
             return None
         kind: Kind = "create" if state.kind == "absent" else "update"

@@ -130,4 +130,5 @@ def _difference(wanted: Requirement, present: Mapping[str, str]) -> tuple[str, s
     version = present.get(name)
     if version is not None and wanted.specifier.contains(version, prereleases=True):
         return None
-    return (f"{name}=={version}" if version else "", f"{name}{wanted.specifier}")
+    extras = f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
+    return (f"{name}=={version}" if version else "", f"{name}{extras}{wanted.specifier}")

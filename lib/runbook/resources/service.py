@@ -64,7 +64,12 @@ def _files(inputs: Iterable[Path]) -> Iterator[Path]:
         if path.exists():
             yield path
         if path.is_dir() and path.name != "site-packages":  # its own time tells of any package
-            yield from sorted(p for p in path.rglob("*") if "__pycache__" not in p.parts)
+            yield from sorted(p for p in path.rglob("*") if _counts(p))
+
+
+def _counts(path: Path) -> bool:
+    """Not bytecode, nor a link to nothing, as Emacs makes beside a file it has open."""
+    return "__pycache__" not in path.parts and path.exists()
 
 
 def _in_group(pid: int, group: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runbook import params
+from runbook import params, secrets
 from runbook.stages.base import Check, Stage
 from runbook.stages.check import CheckMachine
 from runbook.stages.configure import Configure
@@ -56,4 +56,5 @@ def validate(values: Mapping[str, params.Value]) -> None:
     """Raise `ParameterError` for the first thing in ``values`` that some stage would refuse."""
     params.refuse_unknown(values, known_parameters())
     for stage in STAGES:
-        stage.from_values(values)
+        for parameter, reference in stage.from_values(values).references():
+            secrets.resolve(reference, parameter)

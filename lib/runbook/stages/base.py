@@ -61,6 +61,10 @@ class Stage(HasTraits):  # type: ignore[misc]
         """Why this stage has nothing to do with these parameters; empty where it has."""
         return ""
 
+    def references(self) -> Iterator[tuple[str, str]]:
+        """(parameter, reference) of every secret that the stage will need."""
+        yield from ()
+
     def checks(self) -> Iterator[Check]:
         """Read-only facts that must hold before anything is changed."""
         yield from ()
@@ -81,8 +85,10 @@ class Stage(HasTraits):  # type: ignore[misc]
 
     @classmethod
     def parameters(cls) -> dict[str, Any]:
-        """Name and trait of every parameter."""
-        return dict(cls.class_traits(param=True))
+        """Name and trait of every parameter, as they are declared, group after group."""
+        names = [name for group in reversed(cls.__mro__) for name in vars(group)]
+        traits = cls.class_traits(param=True)
+        return {name: traits[name] for name in dict.fromkeys(names) if name in traits}
 
     @classmethod
     def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
@@ -98,6 +104,11 @@ class Stage(HasTraits):  # type: ignore[misc]
 
         given = {k: v for k, v in namespace.items() if _may_be_parameter(k, v)}
         values = {k: params.Value(v, "parameters cell") for k, v in given.items()}
+        if params.EXTENDS in values:
+            raise ParameterError(
+                "a parameter file with `extends` is read by the runbook, not by papermill",
+                f"./runbook run FILE --only {cls.name}, or a file that says everything itself",
+            )
         params.refuse_unknown(values, known_parameters())
         return cls.from_values(values)
 
@@ -237,12 +248,20 @@ def _judged(title: str, checks: list[Check], data: dict[str, Any]) -> Table:
     if not any(c.remedy for c in checks):
         rows, headers = [row[:3] for row in rows], headers[:3]  # type: ignore[misc, assignment]
     failed = [c for c in checks if c.status == "failed"]
-    outcome = f"{len(failed)} failed" if failed else "all well" if checks else "nothing to look at"
-    table = Table(f"{title}: {outcome}", headers, rows, data=data)
+    table = Table(f"{title}: {_outcome(checks)}", headers, rows, data=data)
     if failed:
         display(table)
         raise _error(failed)
     return table
+
+
+def _outcome(checks: list[Check]) -> str:
+    statuses = [check.status for check in checks]
+    if "failed" in statuses:
+        return f"{statuses.count('failed')} failed"
+    if not statuses:
+        return "nothing to look at"
+    return "skipped" if set(statuses) == {"skipped"} else "all well"
 
 
 def _error(failed: list[Check]) -> RunbookError:

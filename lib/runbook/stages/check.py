@@ -9,7 +9,7 @@ from pathlib import Path
 from runbook import facts
 from runbook.stages.base import Check, Stage
 from runbook.stages.managed import HUB, PROXY, Managed
-from runbook.stages.parameters import Address, HubAccount, Login, Python
+from runbook.stages.parameters import Address, HubAccount, Interpreter, Login
 from runbook.templates import HEADER
 
 # Measured: the programs take 0.9 GiB, and npm and uv want as much again while they unpack.
@@ -19,7 +19,7 @@ MEMORY_GIB = 1.0
 FIRST_UNPRIVILEGED_PORT = 1024
 
 
-class CheckMachine(Managed, Address, HubAccount, Login, Python, Stage):
+class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
     """Facts only; this stage never changes anything."""
 
     name = "00-check"

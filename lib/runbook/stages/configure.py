@@ -48,6 +48,10 @@ class Configure(Configured, Address, Login, Session, Stage):
     def certificate_key(self) -> Path:
         return self.state("tls/hub.key")
 
+    def references(self) -> Iterator[tuple[str, str]]:
+        if self.shared_password:
+            yield "shared_password", self.shared_password
+
     def checks(self) -> Iterator[Check]:
         program = Path(self.prefix) / "bin/jupyterhub"
         if program.exists() or self.dry_run:

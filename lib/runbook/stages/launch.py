@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from runbook import facts, machine
-from runbook.hub.client import HubError, hub_version, wait_until
+from runbook.hub.web import HubError, hub_version, wait_until
 from runbook.resources import BootLinks, File, Program, Resource, Supervisor, SystemdService
 from runbook.stages.base import Check, Stage
 from runbook.stages.configure import Configured

@@ -47,6 +47,11 @@ class Pam(Configured, People, Stage):
     def skip_reason(self) -> str:
         return "" if self.authenticator == "pam" else f"authenticator: {self.authenticator}"
 
+    def references(self) -> Iterator[tuple[str, str]]:
+        for person in self.people:
+            if person.password and not facts.user_exists(person.name):
+                yield f"password of {person.name}", person.password
+
     def checks(self) -> Iterator[Check]:
         yield Check.that(
             SHADOW.exists(), f"{SHADOW}", remedy="this system keeps passwords elsewhere"

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
-from traitlets import Bool, Dict, Enum, HasTraits, Int, List, TraitError, Unicode, validate
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from traitlets import Bool, Dict, Enum, HasTraits, Int, List, Unicode, validate
 
-from runbook import facts
+from runbook import facts, secrets
 from runbook.errors import ParameterError
 
 # useradd(8): names begin with a letter or _, then letters, digits, _ and -; 32 at the most.
@@ -29,10 +30,38 @@ class FilePath(Unicode):  # type: ignore[misc]
     info_text = "an absolute path"
 
     def validate(self, obj: Any, value: Any) -> str:
-        text = str(Path(super().validate(obj, value)).expanduser()) if value else ""
-        if text and (not text.startswith("/") or re.search(r"[\s\"'%]", text)):
+        given = super().validate(obj, value)
+        try:
+            text = str(Path(given).expanduser()) if given else ""
+        except RuntimeError:  # the home of an account that is not there
+            text = given
+        # It stands in units, scripts and the sudo rule: nothing there that any of them reads.
+        if text and not re.fullmatch(r"/[\w@+./~-]*", text):
             self.error(obj, value)
         return text
+
+
+class ServerFolder(Unicode):  # type: ignore[misc]
+    """Where a single-user server starts; a shell reads it in double quotes."""
+
+    info_text = "a folder, for example ~/notebooks, without quotes, $, ` and backslash"
+
+    def validate(self, obj: Any, value: Any) -> str:
+        text = str(super().validate(obj, value))
+        if re.search(r"[\"$`\\\x00-\x1f]", text):
+            self.error(obj, value)
+        return text
+
+
+class IpAddress(Unicode):  # type: ignore[misc]
+    info_text = "an IP address"
+
+    def validate(self, obj: Any, value: Any) -> str:
+        try:
+            return str(ipaddress.ip_address(super().validate(obj, value)))
+        except ValueError:
+            self.error(obj, value)
+            raise
 
 
 class Port(Int):  # type: ignore[misc]
@@ -42,6 +71,27 @@ class Port(Int):  # type: ignore[misc]
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
             self.error(obj, value)
         return int(value)
+
+
+class Seconds(Int):  # type: ignore[misc]
+    info_text = "a number of seconds, 0 or more"
+
+    def validate(self, obj: Any, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            self.error(obj, value)
+        return int(value)
+
+
+class Version(Unicode):  # type: ignore[misc]
+    info_text = 'a version in quotes, for example "6.1.1" or "6.*"'
+
+    def validate(self, obj: Any, value: Any) -> str:
+        text = str(super().validate(obj, value))
+        try:
+            SpecifierSet(f"=={text}" if text else "")
+        except InvalidSpecifier:
+            self.error(obj, value)
+        return text
 
 
 class Choice(Enum):  # type: ignore[misc]
@@ -132,7 +182,7 @@ class HubAccount(HasTraits):  # type: ignore[misc]
 class Address(HasTraits):  # type: ignore[misc]
     """Where the hub listens."""
 
-    bind_ip = _parameter(Unicode("127.0.0.1"), "the address people reach the hub at")
+    bind_ip = _parameter(IpAddress("127.0.0.1"), "the address people reach the hub at")
     port = _parameter(Port(8000), "the port people reach the hub at")
     hub_port = _parameter(Port(8081), "the hub's own port, for the proxy only")
     proxy_api_port = _parameter(Port(8001), "the proxy's API, for the hub only")
@@ -142,15 +192,6 @@ class Address(HasTraits):  # type: ignore[misc]
     )
     tls_cert = _parameter(FilePath(""), "for tls: files, the certificate chain (PEM)")
     tls_key = _parameter(FilePath(""), "for tls: files, its private key (PEM)")
-
-    @validate("bind_ip")
-    def _an_address(self, proposal: Any) -> str:
-        try:
-            return str(ipaddress.ip_address(proposal["value"]))
-        except ValueError:
-            raise TraitError(
-                f"bind_ip: expected an IP address, not {proposal['value']!r}"
-            ) from None
 
     @validate("tls", "tls_cert", "tls_key")
     def _files_go_with_files(self, proposal: Any) -> str:
@@ -206,10 +247,13 @@ class Login(HasTraits):  # type: ignore[misc]
     admins = _parameter(AccountNames(), "people who may administer the hub; they may log in too")
 
 
-class Python(HasTraits):  # type: ignore[misc]
+class Interpreter(HasTraits):  # type: ignore[misc]
+    python = _parameter(FilePath("/usr/bin/python3"), "the interpreter the hub runs with")
+
+
+class Python(Interpreter):
     """What is installed; an empty version means the one of the lock."""
 
-    python = _parameter(FilePath("/usr/bin/python3"), "the interpreter the hub runs with")
     jupyterhub_version = _parameter(Unicode(""), "empty: as locked")
     jupyterlab_version = _parameter(Unicode(""), "empty: as locked")
     notebook_version = _parameter(Unicode(""), "empty: as locked")
@@ -229,12 +273,21 @@ class People(Login):
         Dict(value_trait=Unicode(), key_trait=Unicode()), "name: reference; others are made"
     )
 
+    @validate("initial_passwords")
+    def _references(self, proposal: Any) -> dict[str, str]:
+        for name, reference in proposal["value"].items():
+            secrets.refuse_value(reference, f"initial_passwords: {name}")
+        return dict(proposal["value"])
 
-class Session(HasTraits):  # type: ignore[misc]
+
+class NotebookFolder(HasTraits):  # type: ignore[misc]
+    notebook_dir = _parameter(ServerFolder("~/notebooks"), "the folder a server starts in")
+
+
+class Session(NotebookFolder):
     """What people get to see after the login."""
 
     default_url = _parameter(Unicode("/lab"), "the page a server opens with")
-    notebook_dir = _parameter(Unicode("~/notebooks"), "the folder a server starts in")
     delete_invalid_users = _parameter(
         Bool(False), "forget users whose account is gone when the hub starts"
     )
@@ -260,7 +313,7 @@ class HubServices(HasTraits):  # type: ignore[misc]
     """What speaks to the hub's REST API."""
 
     services = _parameter(List(Dict()), "each: name, scopes, and if the hub runs it, command")
-    cull_idle_timeout = _parameter(Int(3600), "stop servers idle for so many seconds; 0: never")
+    cull_idle_timeout = _parameter(Seconds(3600), "stop servers idle for so many seconds; 0: never")
 
 
 class ServiceManager(HasTraits):  # type: ignore[misc]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
+from runbook import secrets
 from runbook.errors import ParameterError
 from runbook.params import nearest
 from runbook.stages.parameters import ACCOUNT_NAME
@@ -53,6 +50,8 @@ def read_people(path: Path) -> list[Person]:
 def _rows(path: Path) -> Iterator[Iterable[Any]]:
     try:
         if path.suffix.lower() == ".xlsx":
+            from openpyxl import load_workbook  # 0.2 s that every kernel would wait for
+
             yield from load_workbook(path, read_only=True).worksheets[0].iter_rows(values_only=True)
         elif path.suffix.lower() == ".csv":
             with path.open(newline="", encoding="utf-8-sig") as file:
@@ -61,7 +60,9 @@ def _rows(path: Path) -> Iterator[Iterable[Any]]:
             raise ParameterError(f"users_file {path}: expected a .csv or .xlsx file")
     except OSError as error:
         raise ParameterError(f"users_file {path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error, InvalidFileException, zipfile.BadZipFile, KeyError):
+    except ParameterError:
+        raise
+    except Exception:  # a damaged xlsx fails in zipfile, in the XML parser, or anywhere
         raise ParameterError(
             f"users_file {path}: is not a {path.suffix} file", "save it as UTF-8 csv or as xlsx"
         ) from None
@@ -80,7 +81,7 @@ def _check_header(path: Path, header: list[str]) -> None:
 
 
 def _person(place: str, cells: dict[str, str], known: dict[str, Person]) -> Person:
-    name = cells["name"]
+    name, password = cells.get("name", ""), cells.get("password", "")
     if not ACCOUNT_NAME.match(name):
         raise ParameterError(
             f"{place}: {name!r} is no account name",
@@ -90,4 +91,6 @@ def _person(place: str, cells: dict[str, str], known: dict[str, Person]) -> Pers
         raise ParameterError(f"{place}: root cannot be a user of the hub")
     if name in known:
         raise ParameterError(f"{place}: {name} is listed twice")
-    return Person(name, cells.get("password", ""))
+    if password:
+        secrets.refuse_value(password, f"{place}: password")
+    return Person(name, password)

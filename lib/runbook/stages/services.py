@@ -11,9 +11,9 @@ from traitlets import validate
 
 from runbook import secrets
 from runbook.errors import ParameterError
-from runbook.hub.client import HubError, ServiceClient
 from runbook.hub.probe_account import MEMBER
 from runbook.hub.trial import trial_hub
+from runbook.hub.web import HubError, ServiceClient
 from runbook.params import nearest
 from runbook.resources import Directory, Resource, SecretFile
 from runbook.stages.base import Check, Stage
@@ -111,7 +111,7 @@ def _check_service(place: str, service: Mapping[str, Any]) -> None:
                 f"{place}: `admin` is deprecated", "give scopes, for example [admin:users]"
             )
         if key not in KEYS:
-            raise ParameterError(f"{place}: unknown key {key!r}", nearest(key, KEYS))
+            raise ParameterError(f"{place}: unknown key {key!r}", nearest(str(key), KEYS))
     name = service.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
         raise ParameterError(f"{place}: name: expected lower-case letters, digits and -")
@@ -120,6 +120,8 @@ def _check_service(place: str, service: Mapping[str, Any]) -> None:
     for key in ("scopes", "command"):
         if not _is_texts(service.get(key, [])):
             raise ParameterError(f"{place}: {key}: expected a list of texts")
+    if not isinstance(service.get("url", ""), str):
+        raise ParameterError(f"{place}: url: expected a text")
     if service.get("api_token"):
         _check_token(place, str(service["api_token"]))
 

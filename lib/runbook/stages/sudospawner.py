@@ -10,11 +10,11 @@ from runbook.hub.probe_account import probe_account
 from runbook.resources import File, Group, Resource
 from runbook.stages.base import Check, Stage
 from runbook.stages.configure import Configured, hub_account
-from runbook.stages.parameters import Session
+from runbook.stages.parameters import NotebookFolder
 from runbook.templates import render
 
 
-class Sudospawner(Configured, Session, Stage):
+class Sudospawner(Configured, NotebookFolder, Stage):
     """Account, group, sudo rule, and what the rule allows to start."""
 
     name = "30-sudospawner"

@@ -9,14 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from runbook import facts, secrets
-from runbook.hub.client import (
-    HubError,
-    HubSession,
-    LoginRefused,
-    ServiceClient,
-    hub_version,
-)
+from runbook.hub.client import HubSession
 from runbook.hub.probe_account import MEMBER, Account, probe_account
+from runbook.hub.web import HubError, LoginRefused, ServiceClient, hub_version
 from runbook.resources import Resource
 from runbook.stages.base import Check, Stage
 from runbook.stages.handlers import Handlers

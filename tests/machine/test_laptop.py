@@ -1,0 +1,56 @@
+"""The same runbook without root: a hub of one's own, everything in one's own folder."""
+
+from collections.abc import Iterator
+
+import pytest
+from debian import Machine
+from hub import PROJECT, WHO, latest_record, runbook
+from trees import Layers
+from visitor import Refused, Visitor
+
+pytestmark = pytest.mark.machine
+
+
+@pytest.fixture(scope="module")
+def laptop(debian_base: Layers) -> Iterator[Machine]:
+    """A bare Debian where an ordinary account made its own hub, by the README's command."""
+    with Machine(debian_base) as machine:
+        machine.boot()
+        machine.run(["useradd", "-m", "-s", "/bin/bash", "dora"])
+        machine.push(PROJECT, "/home/dora/runbook", owner="dora")
+        code, said = runbook(machine, "run", user="dora", cwd="/home/dora/runbook")
+        assert code == 0, said
+        assert said.startswith("run with params/laptop.yaml") or "run with params/laptop" in said
+        yield machine
+
+
+def test_on_a_laptop_the_shared_password_lets_in_and_a_kernel_computes(laptop: Machine) -> None:
+    state = "/home/dora/.local/state/jupyterhub-runbook/hub"
+    password = laptop.read(f"{state}/shared_password").strip()
+    assert laptop.run(["stat", "-c", "%U %a", f"{state}/shared_password"]).stdout == "dora 600\n"
+    with Visitor() as dora:
+        dora.log_in("dora", password).start_server()
+        assert dora.compute(WHO) == "dora 42"
+        dora.stop_server()
+    with Visitor() as stranger, pytest.raises(Refused):
+        stranger.log_in("dora", "guessed")
+
+
+def test_on_a_laptop_sudospawner_and_pam_say_why_they_are_skipped(laptop: Machine) -> None:
+    stages = latest_record(laptop, "/home/dora/runbook")
+    skipped = {n: s["checks"][0]["what"] for n, s in stages.items() if s["status"] == "skipped"}
+    assert set(skipped) == {"30-sudospawner", "40-pam"}
+    assert all(skipped.values())
+
+
+def test_a_laptop_hub_touches_nothing_outside_the_home(laptop: Machine) -> None:
+    script = "find / -xdev -user dora -newer /home/dora/runbook/README.md -not -path '/home/dora*'"
+    found = laptop.run(["sh", "-c", f"{script} -not -path '/tmp/*' -not -path '/proc/*'"]).stdout
+    assert found == ""
+    for path in ("/opt/jupyterhub", "/etc/jupyterhub", "/var/lib/jupyterhub-runbook"):
+        assert laptop.run(["test", "-e", path], check=False).returncode != 0
+
+
+def test_a_second_run_on_a_laptop_changes_nothing(laptop: Machine) -> None:
+    code, said = runbook(laptop, "plan", user="dora", cwd="/home/dora/runbook")
+    assert code == 0, said

@@ -1,0 +1,56 @@
+"""The same runbook on a machine without systemd: the hub under supervisor."""
+
+from collections.abc import Iterator
+
+import pytest
+from debian import Machine, wait_until
+from hub import GROUP, WHO, hub_answers, runbook
+from trees import Layers
+from visitor import Visitor
+
+pytestmark = pytest.mark.machine
+
+CONTROL = ["/opt/jupyterhub/bin/supervisorctl", "-c", "/etc/jupyterhub/supervisord.conf"]
+
+
+@pytest.fixture(scope="module")
+def container(prepared: Layers) -> Iterator[Machine]:
+    """A Debian without systemd, as a container is, with the hub under supervisor."""
+    with Machine(prepared) as machine:
+        machine.boot(init=False)
+        code, said = runbook(machine, "run")
+        assert code == 0, said
+        machine.add_user("ann", "correct horse", [GROUP])
+        yield machine
+
+
+def test_under_supervisor_a_person_logs_in_and_computes(container: Machine) -> None:
+    with Visitor() as ann:
+        ann.log_in("ann", "correct horse").start_server()
+        assert ann.compute(WHO) == "ann 42"
+        ann.stop_server()
+
+
+@pytest.mark.parametrize("program", ["jupyterhub", "jupyterhub-proxy"])
+def test_supervisor_brings_a_killed_program_back(container: Machine, program: str) -> None:
+    before = container.run([*CONTROL, "pid", program]).stdout
+    container.run(["kill", "-KILL", before.strip()])
+
+    def again() -> bool:
+        pid = container.run([*CONTROL, "pid", program], check=False).stdout
+        return pid not in (before, "0\n") and hub_answers()
+
+    wait_until(f"{program} to be back", again, 60)
+
+
+def test_the_init_script_starts_the_hub(container: Machine) -> None:
+    container.run(["/etc/init.d/jupyterhub", "stop"])
+    wait_until("the end", lambda: not hub_answers(), 30)
+    container.run(["sh", "-c", "/etc/init.d/jupyterhub start"])
+    wait_until("the hub", hub_answers, 60)
+    assert container.run(["sh", "-c", "ls /etc/rc2.d"]).stdout.count("jupyterhub") == 1
+
+
+def test_a_second_run_under_supervisor_changes_nothing(container: Machine) -> None:
+    code, said = runbook(container, "plan")
+    assert code == 0, said

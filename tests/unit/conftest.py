@@ -1,0 +1,48 @@
+"""Every test works on a journal and a set of secrets of its own, and calls no system tool."""
+
+from __future__ import annotations
+
+import grp
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes import FakePrograms
+
+from runbook import facts, journal, secrets
+
+
+@pytest.fixture(autouse=True)
+def own_surroundings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No test sees another's secrets, or the journal, log or run of this machine."""
+    home = tmp_path_factory.mktemp("journal", numbered=True)
+    monkeypatch.setattr(journal, "home", lambda: home)
+    monkeypatch.setattr(secrets, "_registered", set())
+    for name in ("RUNBOOK_LOG", "RUNBOOK_RUN", "RUNBOOK_RUN_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def ours() -> tuple[str, str]:
+    """(user, group) that this process may give files to."""
+    return facts.current_user(), grp.getgrgid(os.getegid()).gr_name
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
+    """Fake programs that are found before the system's."""
+    folder = tmp_path / "fake-bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return FakePrograms(folder)
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    """A process that was started with a umask that lets nobody else in."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)

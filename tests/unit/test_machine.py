@@ -1,0 +1,173 @@
+"""machine.run: an argument list in, everything it said out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import FakePrograms, mode
+
+from runbook import machine, secrets
+from runbook.machine import CommandError, run
+
+HOSTILE = ["a b", "$(id)", "`id`", "it's", '"', "; rm -rf /", "*", "\\", "é"]
+
+
+def failing(said: str) -> CommandError:
+    with pytest.raises(CommandError) as caught:
+        run(["sh", "-c", 'echo "$0" >&2; exit 3', said])
+    return caught.value
+
+
+def test_an_argument_is_never_read_by_a_shell(programs: FakePrograms) -> None:
+    programs.add("tool")
+    run(["tool", *HOSTILE])
+    assert programs.calls() == [["tool", *HOSTILE]]
+
+
+def test_both_outputs_and_the_exit_code_are_captured() -> None:
+    done = run(["sh", "-c", "echo out; echo err >&2; exit 3"], check=False)
+    assert (done.stdout, done.stderr, done.returncode, done.ok) == ("out\n", "err\n", 3, False)
+
+
+def test_output_that_is_not_utf8_is_captured_all_the_same() -> None:
+    assert run(["printf", r"\377ok"]).stdout.endswith("ok")
+
+
+def test_secrets_are_masked_in_the_output() -> None:
+    secrets.register("hunter22hunter")
+    done = run(["sh", "-c", "echo hunter22hunter; echo hunter22hunter >&2"])
+    assert "hunter22" not in done.stdout + done.stderr
+
+
+def test_secrets_are_masked_in_the_error() -> None:
+    secrets.register("hunter22hunter")
+    assert "hunter22" not in str(failing("hunter22hunter"))
+
+
+def test_standard_input_is_empty_unless_given() -> None:
+    assert run(["cat"]).stdout == ""
+
+
+def test_standard_input_is_what_was_given() -> None:
+    assert run(["cat"], input="a line\n").stdout == "a line\n"
+
+
+def test_a_failure_says_command_exit_code_and_what_the_command_said() -> None:
+    message = str(failing("it is broken"))
+    assert "`sh -c" in message
+    assert "exit code 3" in message
+    assert "it is broken" in message
+
+
+def test_a_missing_command_is_exit_code_127_and_named() -> None:
+    with pytest.raises(CommandError, match="no-such-tool: command not found") as caught:
+        run(["no-such-tool", "--now"])
+    assert caught.value.outcome.returncode == 127
+
+
+def test_a_command_that_may_not_be_executed_is_exit_code_126(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_text("#!/bin/sh\n")
+    with pytest.raises(CommandError, match="Permission denied") as caught:
+        run([tmp_path / "tool"])
+    assert caught.value.outcome.returncode == 126
+
+
+def test_a_working_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="nowhere"):
+        run(["true"], cwd=tmp_path / "nowhere")
+
+
+def test_a_command_without_an_end_is_exit_code_124_and_says_for_how_long() -> None:
+    with pytest.raises(CommandError, match=r"no end after 0.2 s") as caught:
+        run(["sleep", "60"], timeout=0.2)
+    assert caught.value.outcome.returncode == 124
+
+
+def test_without_check_a_failure_is_no_error() -> None:
+    assert run(["no-such-tool"], check=False).returncode == 127
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("tar: x: No space left on device", "free some space"),
+        ("Disk quota exceeded", "quota"),
+        ("Temporary failure resolving 'deb.example.org'", "resolv.conf"),
+        ("npm error code EAI_AGAIN", "npm's registry"),
+        ("E: Could not get lock /var/lib/dpkg/lock", "package manager is running"),
+        ("invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE"),
+    ],
+)
+def test_a_symptom_that_is_known_comes_with_its_remedy(said: str, remedy: str) -> None:
+    assert remedy in failing(said).remedy
+
+
+def test_an_unknown_failure_comes_without_a_remedy() -> None:
+    assert failing("something else").remedy == ""
+
+
+def test_what_a_command_makes_can_be_read_by_everybody(tmp_path: Path, umask: None) -> None:
+    run(["touch", tmp_path / "made"])
+    assert mode(tmp_path / "made") == 0o644
+
+
+def test_the_system_s_own_tools_are_found_where_su_left_them_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/bin")
+    assert {"/usr/sbin", "/sbin"} <= set(machine.environment()["PATH"].split(":"))
+
+
+def test_the_working_folder_is_never_searched_for_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PATH")
+    assert "" not in machine.environment()["PATH"].split(":")
+
+
+def test_a_folder_can_be_put_first_in_path() -> None:
+    assert machine.environment(first=Path("/x/bin"))["PATH"].startswith("/x/bin:")
+
+
+def test_the_environment_given_is_laid_over_the_present_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KEPT", "kept")
+    assert run(["sh", "-c", 'echo "$KEPT $NEW"'], env={"NEW": "new"}).stdout == "kept new\n"
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(machine.LOG_VARIABLE, str(tmp_path / "commands.log"))
+    return tmp_path / "commands.log"
+
+
+def test_a_command_is_logged_with_output_and_exit_code(log: Path) -> None:
+    run(["sh", "-c", "echo out; echo err >&2; exit 3"], check=False)
+    text = log.read_text()
+    assert "$ sh -c" in text
+    assert "out\nerr\n[exit 3," in text
+
+
+def test_the_log_keeps_every_command(log: Path) -> None:
+    run(["echo", "one"])
+    run(["echo", "two"])
+    assert [line for line in log.read_text().splitlines() if line.startswith("$")] == [
+        "$ echo one",
+        "$ echo two",
+    ]
+
+
+def test_only_its_owner_can_read_the_log(log: Path) -> None:
+    run(["true"])
+    assert mode(log) == 0o600
+
+
+def test_secrets_are_masked_in_the_log(log: Path) -> None:
+    secrets.register("hunter22hunter")
+    run(["echo", "hunter22hunter"])
+    assert "hunter22" not in log.read_text()
+
+
+def test_standard_input_is_not_logged(log: Path) -> None:
+    run(["sh", "-c", "cat >/dev/null"], input="not for the log")
+    assert "not for the log" not in log.read_text()

