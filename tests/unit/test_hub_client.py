@@ -15,7 +15,7 @@ import pytest
 from runbook.hub.client import HubSession
 from runbook.hub.trial import free_ports
 from runbook.hub.web import HubError, LoginRefused, ServiceClient, hub_version, wait_until
-from runbook.resources import Link, NodeRuntime, NpmProject
+from runbook.resources import Link, NodeRuntime, NpmProject, Resource
 from runbook.stages.install import LOCKS
 
 PASSWORD = "correct horse battery"
@@ -55,7 +55,8 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("proxy")
     node = NodeRuntime(folder / "node", (LOCKS / "node.txt").read_text(), Path(sys.executable))
     project = NpmProject(folder / "proxy", LOCKS / "proxy", node)
-    for resource in (node, project):
+    resources: tuple[Resource, ...] = (node, project)
+    for resource in resources:
         if resource.change(resource.read()):
             resource.apply()
     (folder / "bin").mkdir()
