@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from runbook import __version__, display, facts, params, runner
+from runbook import __version__, cli_read, display, facts, params, runner
 from runbook.errors import ParameterError, RunbookError
 from runbook.lock import Locked
 from runbook.record import RunRecord
@@ -201,6 +201,10 @@ def _complain(error: RunbookError) -> None:
     err.print(Text.assemble(("error: ", "bold red"), error.message))
     if error.remedy:
         err.print(Text(f"  What to do: {error.remedy}"))
+
+
+for _command in cli_read.COMMANDS:
+    cli.add_command(_command)
 
 
 def main() -> NoReturn:

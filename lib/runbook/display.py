@@ -7,7 +7,7 @@ variables where they exist, with half-transparent grounds that suit a light and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from io import StringIO
 from typing import Any
@@ -18,6 +18,8 @@ from rich.syntax import Syntax
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from runbook import secrets
+
 #: What the runner reads out of an executed notebook: plain data beside what people see.
 DATA_MIME = "application/vnd.jupyterhub-runbook+json"
 PLAIN_WIDTH = 100
@@ -26,11 +28,14 @@ MARKS = {
     "ok": ("✓", "green"),
     "create": ("+", "green"),
     "changed": ("●", "cyan"),
+    "done": ("✓", "green"),
+    "running": ("●", "cyan"),
     "update": ("~", "yellow"),
     "planned": ("~", "yellow"),
     "warning": ("!", "yellow"),
     "remove": ("-", "red"),
     "failed": ("✗", "red"),
+    "interrupted": ("✗", "red"),
     "unchanged": ("=", "dim"),
     "skipped": ("·", "dim"),
     "pending": ("·", "dim"),
@@ -55,7 +60,21 @@ class Table:
     note: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    def redacted(self) -> Table:
+        """A copy with the registered secrets masked, before its cells are cut into lines."""
+        return replace(
+            self,
+            title=secrets.redact(self.title),
+            rows=[[secrets.redact(cell) for cell in row] for row in self.rows],
+            diffs=[(secrets.redact(title), secrets.redact(diff)) for title, diff in self.diffs],
+            note=secrets.redact(self.note),
+            data=secrets.redact_data(dict(self.data)),
+        )
+
     def __rich__(self) -> RenderableType:
+        return self.redacted()._rich_group()
+
+    def _rich_group(self) -> RenderableType:
         parts: list[RenderableType] = [Text(self.title, style="bold")]
         if self.rows:
             parts.append(self._rich_table())
@@ -83,6 +102,9 @@ class Table:
         return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
     def html(self) -> str:
+        return self.redacted()._html()
+
+    def _html(self) -> str:
         note = f"<p>{escape(self.note)}</p>" if self.note else ""
         diffs = "".join(diff_html(title, diff) for title, diff in self.diffs)
         return f"<div><p><b>{escape(self.title)}</b></p>{self._html_table()}{note}{diffs}</div>"
@@ -100,7 +122,7 @@ class Table:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = {"text/plain": str(self), "text/html": self.html()}
         if self.data:
-            bundle[DATA_MIME] = dict(self.data)
+            bundle[DATA_MIME] = self.redacted().data
         return bundle
 
 
@@ -114,13 +136,22 @@ def _cells(row: Sequence[str]) -> Iterable[str]:
 
 def diff_html(title: str, diff: str) -> str:
     """A unified diff as coloured lines in a fold that stands open when it is short."""
-    lines = diff.splitlines()
-    body = "".join(map(_line_html, lines))
-    is_open = " open" if len(lines) <= 60 else ""
+    is_open = " open" if len(diff.splitlines()) <= 60 else ""
     return (
         f"<details{is_open}><summary><code>{escape(title)}</code></summary>"
+        f"{diff_lines(diff)}</details>"
+    )
+
+
+def diff_lines(diff: str) -> str:
+    """The lines of a unified diff, coloured, as HTML."""
+    lines = diff.splitlines()
+    names = [f'<div style="opacity:.6">{escape(line)}</div>' for line in lines[:2]]
+    named = [line[:3] for line in lines[:2]] == ["---", "+++"]
+    body = "".join([*names, *map(_line_html, lines[2:])] if named else map(_line_html, lines))
+    return (
         f'<div style="{_FONT};white-space:pre-wrap;border-left:3px solid rgba(128,128,128,.4);'
-        f'padding-left:8px;margin:4px 0 10px">{body}</div></details>'
+        f'padding-left:8px;margin:4px 0 10px">{body}</div>'
     )
 
 

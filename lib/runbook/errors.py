@@ -8,15 +8,18 @@ class RunbookError(Exception):
     ----------
     message : what happened, where and why, in one or two sentences.
     remedy : what to do about it; may be empty where the message says it.
+
+    Registered secrets are masked in both.
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        self.message = _redact(message)
+        self.remedy = _redact(remedy)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
-        return f"{self.message}\n  What to do: {self.remedy}" if self.remedy else self.message
+        what_to_do = f"\n  What to do: {self.remedy}" if self.remedy else ""
+        return _redact(f"{self.message}{what_to_do}")  # a message may have been added to
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows instead of a traceback: the message is the whole story."""
@@ -33,3 +36,9 @@ class PlanError(RunbookError):
 
 class StageError(RunbookError):
     """A stage that failed its checks or its verification."""
+
+
+def _redact(text: str) -> str:
+    from runbook.secrets import redact  # which raises the errors of this module
+
+    return redact(text)

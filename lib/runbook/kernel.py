@@ -1,4 +1,4 @@
-"""Kernels for the notebooks, started ahead of them."""
+"""Kernels for the notebooks, started ahead of them, and ended with all that they started."""
 
 from __future__ import annotations
 
@@ -6,35 +6,116 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+import zmq
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import KernelManager
+
+from runbook import secrets
+from runbook.machine import KERNEL_VARIABLE
+
+PREFIX = "runbook-kernel-"
+# What a command, a package manager above all, has to come to an orderly end.
+GRACE_SECONDS = 3.0
 
 
 class Kernel:
     """An IPython kernel, started ahead of the notebook that will use it.
 
     Its sockets are files in a folder of its own: ipykernel warns about TCP at every start, and
-    nobody else on the machine could reach them there.
+    nobody else on the machine could reach them there. Whatever IPython and Jupyter keep is there,
+    too, and so nothing is left in a home.
     """
 
     def __init__(self, cwd: Path, env: Mapping[str, str]) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="runbook-kernel-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        self._channel = self._folder / "secrets"
+        secrets.listen(self._channel)
+        context = zmq.Context()
+        context.rcvhwm = 0  # or what is printed faster than it is read would be lost
         self.manager = KernelManager(
-            kernel_name="python3", transport="ipc", ip=str(self._folder / "kernel")
+            kernel_name="python3",
+            context=context,
+            transport="ipc",
+            ip=str(self._folder / "kernel"),
+            connection_file=str(self._folder / "connection.json"),
+            # A blocking client would hold up nbclient's loop: no timeout, no news of a dead kernel.
+            client_factory=AsyncKernelClient,
         )
         # The library is imported while the kernel waits for its notebook.
         warm = ["--IPKernelApp.exec_lines=import runbook.stages"]
-        self.manager.start_kernel(cwd=str(cwd), env={**os.environ, **env}, extra_arguments=warm)
+        whole = {**os.environ, **env, **self._environment()}
+        self.manager.start_kernel(cwd=str(cwd), env=whole, extra_arguments=warm)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            KERNEL_VARIABLE: str(self._folder),
+            "IPYTHONDIR": str(self._folder / "ipython"),
+            "JUPYTER_CONFIG_DIR": str(self._folder / "jupyter"),
+            "JUPYTER_DATA_DIR": str(self._folder / "jupyter"),
+            "JUPYTER_RUNTIME_DIR": str(self._folder / "jupyter"),
+            secrets.CHANNEL_VARIABLE: str(self._channel),
+            secrets.NAMES_VARIABLE: " ".join(sorted(secrets.variable_names())),
+        }
 
     def stop(self) -> None:
-        """End the kernel and every process that it left behind."""
-        group = getattr(self.manager.provisioner, "pgid", None)
+        """End the kernel and every process that it left behind; remove its folder."""
+        provisioner = self.manager.provisioner
+        group = getattr(provisioner, "pgid", None)
+        _end_gently(getattr(provisioner, "pid", None))
         with suppress(Exception):
             self.manager.shutdown_kernel(now=True)
         if group:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
+        secrets.stop_listening(self._channel)
+        _end_all(self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def remove_stale() -> None:
+    """End the kernels whose maker is dead, and remove their folders."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        maker = folder.name.removeprefix(PREFIX).partition("-")[0]
+        # Anybody may make such a name: in a folder for all, only what is ours is ours.
+        ours = not folder.is_symlink() and folder.stat().st_uid == os.geteuid()
+        if ours and maker.isdigit() and not psutil.pid_exists(int(maker)):
+            _end_all(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_gently(kernel: int | None) -> None:
+    """Ask what the kernel started to end, and wait a moment for it."""
+    try:
+        children = psutil.Process(kernel).children(recursive=True) if kernel else []
+    except psutil.NoSuchProcess:
+        return
+    for child in children:
+        with suppress(psutil.Error):
+            child.terminate()
+    psutil.wait_procs(children, timeout=GRACE_SECONDS)
+
+
+def _end_all(folder: Path) -> None:
+    """Kill every process that was started by the kernel of ``folder``, whatever its parent is."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while (left := list(_started_by(folder))) and time.monotonic() < deadline:
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=GRACE_SECONDS)
+
+
+def _started_by(folder: Path) -> Iterator[psutil.Process]:
+    mark = f"{KERNEL_VARIABLE}={folder}".encode()
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in entry.read_bytes().split(b"\0"):
+                yield psutil.Process(int(entry.parent.name))
+        except (OSError, psutil.Error):  # ended meanwhile, or somebody else's
+            continue

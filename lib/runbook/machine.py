@@ -18,6 +18,17 @@ from runbook.errors import RunbookError
 
 #: Where the runner wants the log of the commands; unset when a notebook is stepped through.
 LOG_VARIABLE = "RUNBOOK_LOG"
+#: Of all processes that a stage's kernel started, the private folder of that kernel. A command
+#: that leaves a service behind gets it empty: what has it set ends with the kernel.
+KERNEL_VARIABLE = "RUNBOOK_KERNEL"
+#: What a kernel keeps in that folder, and no command needs.
+KERNELS_OWN = (
+    "IPYTHONDIR",
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    secrets.CHANNEL_VARIABLE,
+)
 TAIL_LINES = 20
 
 # What a failing command says, and what the person should do about it.
@@ -106,12 +117,15 @@ def run(
 def environment(first: Path | None = None) -> dict[str, str]:
     """This process's environment, with the folder ``first`` at the head of PATH.
 
-    The folders of the system's own tools are in it even where su(1) or cron left them out.
+    The folders of the system's own tools are in it even where su(1) or cron left them out. No
+    secret is: what a command needs to know it reads from standard input or a file.
     """
     system = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
     folders = (str(first or ""), os.environ.get("PATH", ""), system)
+    hidden = {*secrets.variable_names(), *(KERNELS_OWN if KERNEL_VARIABLE in os.environ else ())}
+    inherited = {name: value for name, value in os.environ.items() if name not in hidden}
     # An empty entry would mean the working folder.
-    return {**os.environ, "LC_ALL": "C.UTF-8", "PATH": ":".join(filter(None, folders))}
+    return {**inherited, "LC_ALL": "C.UTF-8", "PATH": ":".join(filter(None, folders))}
 
 
 def _shown(argv: Sequence[str]) -> str:

@@ -66,6 +66,13 @@ def settings(pairs: Iterable[str]) -> dict[str, Value]:
     return found
 
 
+def settings_among(values: Mapping[str, Value]) -> list[str]:
+    """Those of ``values`` that were given by ``--set``, as KEY=VALUE again."""
+    word = "--set "
+    places = [value.place for value in values.values()]
+    return [place.removeprefix(word) for place in places if place.startswith(word)]
+
+
 def refuse_unknown(values: Mapping[str, Value], known: Iterable[str]) -> None:
     """Raise `ParameterError` for the first key that is not ``known``, naming the nearest."""
     names = sorted(known)

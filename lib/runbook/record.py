@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 from papermill.iorw import papermill_io
 
-from runbook import __version__, facts, secrets
+from runbook import __version__, facts, reserve, secrets
 from runbook.display import DATA_MIME
 from runbook.resources import atomic
 
@@ -33,7 +33,11 @@ class StageRecord:
 
 @dataclass
 class RunRecord:
-    """``run.json``, written anew after every stage."""
+    """``run.json``, written anew after every stage.
+
+    ``params`` are the values by name (of secrets the references), ``settings`` the ``KEY=VALUE``
+    of the command line among them.
+    """
 
     folder: Path
     params_file: str
@@ -42,6 +46,9 @@ class RunRecord:
     status: str = "running"
     started: str = field(default_factory=lambda: _now())
     ended: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+    settings: list[str] = field(default_factory=list)
+    dry_run: bool = False
 
     @property
     def run_id(self) -> str:
@@ -52,6 +59,9 @@ class RunRecord:
             "run_id": self.run_id,
             "params_file": self.params_file,
             "params_sha256": self.params_sha256,
+            "params": self.params,
+            "settings": self.settings,
+            "dry_run": self.dry_run,
             "versions": {"jupyterhub-runbook": __version__, "python": platform.python_version()},
             "host": {"name": socket.gethostname(), "system": facts.operating_system()},
             "started": self.started,
@@ -59,25 +69,40 @@ class RunRecord:
             "status": self.status,
             "stages": [asdict(stage) for stage in self.stages],
         }
-        text = json.dumps(content, indent=1) + "\n"
-        atomic.write(self.folder / "run.json", text.encode(), mode=0o600)
+        text = json.dumps(secrets.redact_data(content), indent=1) + "\n"
+        try:
+            atomic.write(self.folder / "run.json", text.encode(), mode=0o600)
+        except OSError as error:
+            if not reserve.is_needed(error, self.folder):
+                raise
+            atomic.write(self.folder / "run.json", text.encode(), mode=0o600)
 
     def close(self, status: str) -> None:
         self.status, self.ended = status, _now()
         self.save()
+        reserve.release(self.folder)
 
 
 class RecordHandler:
-    """papermill's way to files below the folder of a run: atomic, 0600, redacted."""
+    """papermill's way to files below the folder of a run: atomic, 0600, redacted.
+
+    On a full disk `write` raises the `OSError`, and the file stays as it was; the reserve is given
+    up then, so that the next, last save, which says so, has room.
+    """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         papermill_io.register(f"{folder}/", self)
 
     def read(self, path: str) -> str:
         return Path(path).read_text()
 
     def write(self, buf: str, path: str) -> None:
-        atomic.write(Path(path), secrets.redact(buf).encode(), mode=0o600)
+        try:
+            atomic.write(Path(path), secrets.redact_json(buf).encode(), mode=0o600)
+        except OSError as error:
+            reserve.is_needed(error, self._folder)
+            raise
 
     def pretty_path(self, path: str) -> str:
         return path
@@ -94,6 +119,7 @@ def new_folder(runs: Path, name: str) -> Path:
         folder = runs / f"{stamp}-{name}-{number}"
     folder.mkdir(mode=0o700)
     (folder / "logs").mkdir(mode=0o700)
+    reserve.hold(folder)
     return folder
 
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import nbformat
 import papermill
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellTimeoutError
 from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
 
 from runbook import params
 from runbook.errors import ParameterError, RunbookError
 from runbook.journal import Journal
-from runbook.kernel import Kernel
+from runbook.kernel import Kernel, remove_stale
 from runbook.lock import lock
 from runbook.machine import LOG_VARIABLE
 from runbook.progress import Progress
@@ -34,6 +34,7 @@ NOTEBOOKS = ROOT / "notebooks"
 RUNS = ROOT / "runs"
 # The longest cell is the download of the packages over a slow line.
 CELL_SECONDS = 3600
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def run(order: Order, console: Console) -> RunRecord:
     validate(order.values)
     journal = Journal()
     with lock(journal.folder, f"started {time.strftime('%H:%M:%S')}"):
+        remove_stale()
         folder = new_folder(RUNS, order.params_file.stem)
         RecordHandler(folder)
         record = RunRecord(
@@ -82,6 +84,9 @@ def run(order: Order, console: Console) -> RunRecord:
             str(order.params_file),
             params.fingerprint(order.values),
             [StageRecord(stage.name) for stage in order.stages],
+            params={name: value.value for name, value in order.values.items()},
+            settings=params.settings_among(order.values),
+            dry_run=order.dry_run,
         )
         record.save()
         with _signals_interrupt():
@@ -106,6 +111,17 @@ def _execute(order: Order, record: RunRecord, console: Console) -> None:
         outcome = "interrupted"
     finally:
         record.close(outcome)
+        _write_report(record, console)
+
+
+def _write_report(record: RunRecord, console: Console) -> None:
+    """The page for people; the run is what it is, even where the page cannot be written."""
+    from runbook.report import write_report  # nbconvert takes its time to load
+
+    try:
+        write_report(record.folder)
+    except Exception as error:
+        console.print(f"index.html was not written: {error}", markup=False)
 
 
 def _execute_stage(
@@ -126,13 +142,12 @@ def _execute_stage(
             parameters=_injected(stage, order),
             engine_name="runbook",
             progress_bar=False,
-            autosave_cell_every=1,
             execution_timeout=CELL_SECONDS,
             cwd=str(NOTEBOOKS),
             km=kernel.manager,
             on_cell_execute=lambda cell, cell_index: progress.cell(_tag(cell)),
         )
-    except (PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
+    except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # a dead kernel
         entry.error = error_of(nbformat.read(output, 4))[1] or str(error)
     except OSError as error:
         entry.error = f"the record {output} cannot be written: {error.strerror}"
@@ -215,16 +230,26 @@ def _tag(cell: Any) -> str:
 
 @contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: kernels stopped, the record written."""
+    """SIGTERM and SIGHUP end a run as Ctrl-C does: kernels stopped, the record written.
+
+    The first one counts: what puts things in order after it must not be interrupted itself. A
+    signal that was ignored at the start (nohup, a job in the background) stays so.
+    """
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    heeded = [number for number in STOPPING if before[number] is not signal.SIG_IGN]
 
     def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        for each in heeded:
+            signal.signal(each, lambda *_: None)  # unlike SIG_IGN, not handed on to children
+        raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    for number in heeded:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in heeded:
+            signal.signal(number, before[number])
 
 
 def explain(record: RunRecord) -> RunbookError | None:

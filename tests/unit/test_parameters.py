@@ -10,7 +10,7 @@ import pytest
 
 from runbook import params
 from runbook.errors import ParameterError
-from runbook.stages import STAGES, Configure, Pam, Services, Stage, Sudospawner, validate
+from runbook.stages import STAGES, Configure, Pam, Stage, Sudospawner, validate
 from runbook.stages.parameters import Address
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,42 +180,6 @@ def test_people_are_everybody_once_with_the_reference_to_their_password(tmp_path
     )
     people = [(person.name, person.password) for person in stage.people]
     assert people == [("alice", "env:ALICE"), ("bob", ""), ("carol", "env:CAROL")]
-
-
-@pytest.mark.parametrize(
-    ("service", "reason"),
-    [
-        ({"name": "a", "admin": True}, "`admin` is deprecated"),
-        ({"name": "a", "api_token": "0123456789abcdef"}, "never by its value"),
-        ({"name": "idle-culler"}, "the runbook's own"),
-        ({"name": "a", "scope": []}, "did you mean 'scopes'?"),
-        ({"name": "a", 1: 2}, "unknown key 1"),
-        ({"name": "A B"}, "name: expected lower-case letters"),
-        ({"scopes": []}, "name: expected lower-case letters"),
-        ({"name": "a", "scopes": "list:users"}, "scopes: expected a list of texts"),
-        ({"name": "a", "command": ["run", 7]}, "command: expected a list of texts"),
-        ({"name": "a", "url": 7}, "url: expected a text"),
-        ({"name": "a", "api_token": "env:SHORT_TOKEN"}, "8 to 64 characters, not 7"),
-        ({"name": "a", "api_token": "env:LONG_TOKEN"}, "8 to 64 characters, not 65"),
-    ],
-)
-def test_a_service_that_the_hub_would_refuse_is_refused_first(
-    service: dict[Any, Any], reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SHORT_TOKEN", "x" * 7)
-    monkeypatch.setenv("LONG_TOKEN", "x" * 65)
-    message = refusal(services=[{"name": "fine"}, service])
-    assert "services, number 2" in message
-    assert reason in message
-
-
-def test_two_services_of_one_name_are_refused() -> None:
-    assert "'a' is named twice" in refusal(services=[{"name": "a"}, {"name": "a"}])
-
-
-def test_a_service_with_a_token_by_reference_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOKEN", "x" * 32)
-    assert Services(services=[{"name": "a", "api_token": "env:TOKEN"}]).services
 
 
 def test_a_namespace_gives_the_parameters_their_values() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openpyxl import Workbook
@@ -18,11 +19,11 @@ def csv(folder: Path, text: str, encoding: str = "utf-8") -> Path:
     return path
 
 
-def xlsx(folder: Path, *rows: tuple[object, ...]) -> Path:
+def xlsx(folder: Path, *rows: list[Any]) -> Path:
     book = Workbook()
-    assert book.active is not None
+    sheet = book.create_sheet(index=0)
     for row in rows:
-        book.active.append(row)  # type: ignore[union-attr]
+        sheet.append(row)
     book.save(folder / "people.xlsx")
     return folder / "people.xlsx"
 
@@ -40,7 +41,7 @@ def test_a_csv_names_people_and_their_passwords(tmp_path: Path) -> None:
 
 
 def test_an_xlsx_names_people_and_their_passwords(tmp_path: Path) -> None:
-    path = xlsx(tmp_path, ("name", "password"), ("alice", "env:ALICE"), ("bob", None))
+    path = xlsx(tmp_path, ["name", "password"], ["alice", "env:ALICE"], ["bob", None])
     assert read_people(path) == [Person("alice", "env:ALICE"), Person("bob")]
 
 
@@ -73,7 +74,7 @@ def test_a_name_that_is_no_account_name_is_refused_with_its_line(tmp_path: Path,
 
 
 def test_a_bad_name_of_an_xlsx_is_refused_with_its_line(tmp_path: Path) -> None:
-    assert "line 3: '7' is no account name" in refusal(xlsx(tmp_path, ("name",), ("bob",), (7,)))
+    assert "line 3: '7' is no account name" in refusal(xlsx(tmp_path, ["name"], ["bob"], [7]))
 
 
 def test_a_password_without_a_name_is_refused(tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_an_xlsx_that_is_no_xlsx_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damaged", ["xl/workbook.xml", "xl/worksheets/sheet1.xml"])
 def test_a_damaged_xlsx_is_refused(tmp_path: Path, damaged: str) -> None:
-    whole = xlsx(tmp_path, ("name",), ("alice",))
+    whole = xlsx(tmp_path, ["name"], ["alice"])
     path = tmp_path / "damaged.xlsx"
     with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
         for name in old.namelist():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Any
 
 import nbformat
 import pytest
-from fakes import mode
+from fakes import below, mode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from papermill.iorw import papermill_io
 from rich.console import Console
 
-from runbook import __version__, record
+from runbook import __version__, record, secrets
 from runbook.display import DATA_MIME
 from runbook.progress import Progress
-from runbook.record import RunRecord, StageRecord, new_folder, said_by
+from runbook.record import RecordHandler, RunRecord, StageRecord, new_folder, said_by
 
 
 @pytest.fixture
@@ -126,8 +128,51 @@ def progress(*, terminal: bool) -> str:
 
 
 def test_a_file_sees_one_plain_line_a_stage() -> None:
-    assert progress(terminal=False) == "  ● 10-install      changed    1 change        4.2 s\n"
+    assert progress(terminal=False) == "  ● 10-install      changed   1 change        4.2 s\n"
 
 
 def test_a_terminal_sees_which_cell_of_which_stage_is_at_work() -> None:
     assert "1/2 10-install: apply" in progress(terminal=True)
+
+
+@pytest.fixture
+def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose files papermill writes by way of the runbook."""
+    monkeypatch.setattr(papermill_io, "_handlers", list(papermill_io._handlers))
+    RecordHandler(tmp_path)
+    return tmp_path / "out.ipynb"
+
+
+def write(path: Path, text: str) -> None:
+    papermill_io.write(text, str(path), [".ipynb"])
+
+
+def test_only_its_owner_can_read_a_notebook_of_a_record(output: Path) -> None:
+    write(output, "{}")
+    assert mode(output) == 0o600
+
+
+def test_secrets_are_masked_in_a_notebook_of_a_record(output: Path) -> None:
+    secret = secrets.register('hunter"22\nhunter23')
+    write(output, json.dumps({"text": secret.splitlines()}))
+    assert "hunter" not in output.read_text()
+    assert json.loads(output.read_text())["text"] == [secrets.MASK, secrets.MASK]
+
+
+def test_a_full_disk_leaves_the_last_whole_notebook(
+    output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    write(output, "{}")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            write(output, '{"cells": []}')
+    assert (output.read_text(), below(output.parent)) == ("{}", ["out.ipynb"])
+
+
+def test_what_was_written_is_what_is_read(output: Path) -> None:
+    write(output, '{"cells": []}')
+    assert papermill_io.read(str(output)) == '{"cells": []}'

@@ -9,7 +9,8 @@ from typing import ClassVar
 from runbook import machine
 from runbook.resources.base import Change, Resource
 
-QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
+# A package may start a service, which outlives the stage's kernel.
+QUIET = {"DEBIAN_FRONTEND": "noninteractive", machine.KERNEL_VARIABLE: ""}
 
 
 @dataclass(frozen=True)

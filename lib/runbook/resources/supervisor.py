@@ -54,7 +54,8 @@ class Supervisor(Resource):
 
     def apply(self) -> None:
         if not self._control("pid", check=False).ok:
-            machine.run([self.bin / "supervisord", "-c", self.conf])
+            outlives = {machine.KERNEL_VARIABLE: ""}  # the kernel that starts it
+            machine.run([self.bin / "supervisord", "-c", self.conf], env=outlives)
             return
         restarts = self._restarts(self.read())
         self._control("update")

@@ -254,10 +254,10 @@ class Interpreter(HasTraits):  # type: ignore[misc]
 class Python(Interpreter):
     """What is installed; an empty version means the one of the lock."""
 
-    jupyterhub_version = _parameter(Unicode(""), "empty: as locked")
-    jupyterlab_version = _parameter(Unicode(""), "empty: as locked")
-    notebook_version = _parameter(Unicode(""), "empty: as locked")
-    sudospawner_version = _parameter(Unicode(""), "empty: as locked")
+    jupyterhub_version = _parameter(Version(""), "empty: as locked")
+    jupyterlab_version = _parameter(Version(""), "empty: as locked")
+    notebook_version = _parameter(Version(""), "empty: as locked")
+    sudospawner_version = _parameter(Version(""), "empty: as locked")
     lab_extensions = _parameter(Requirements(), "JupyterLab extensions, as PyPI requirements")
     python_packages = _parameter(
         Requirements(), "packages for everybody's kernels, as PyPI requirements"

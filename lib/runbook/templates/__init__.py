@@ -35,6 +35,21 @@ _environment.filters["sh"] = lambda value: shlex.quote(str(value))
 _environment.globals["header"] = HEADER
 
 
+# Pages of the record, by contrast, are HTML through and through: every value is escaped.
+_pages = Environment(
+    loader=PackageLoader("runbook", "templates"),
+    undefined=StrictUndefined,
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
 def render(name: str, **values: Any) -> str:
     """The template ``name`` with ``values``; a value that is missing is an error."""
     return _environment.get_template(name).render(**values)
+
+
+def page(name: str, **values: Any) -> str:
+    """The HTML page ``name`` with ``values``, escaped unless they are `markupsafe.Markup`."""
+    return _pages.get_template(name).render(**values)

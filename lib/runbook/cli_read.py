@@ -1,0 +1,133 @@
+"""``./runbook runs | show | diff | report``: the record, read in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from runbook import failure, reading, runner
+from runbook.display import MARKS, Table
+from runbook.reading import Run, duration
+from runbook.record import StageRecord
+
+RUN = click.argument("run", default=reading.LATEST, metavar="[RUN]")
+
+
+def _out() -> Console:
+    """Standard output; where it is no terminal, wide enough to cut nothing."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+@click.command()
+def runs() -> None:
+    """List the runs, the latest last.
+
+    \b
+    For example:
+        ./runbook runs
+    """
+    found = [reading.load(folder) for folder in reading.folders(runner.RUNS)]
+    if not found:
+        _out().print("there is no run yet; `./runbook run` makes one")
+        return
+    headers = ("", "run", "parameters", "stages changed", "took")
+    _out().print(Table("Runs, the latest last", headers, [_row(run) for run in found]))
+
+
+@click.command()
+@RUN
+def show(run: str) -> None:
+    """Show what a run did: outcome, stages, changes; of a failure, what to do.
+
+    RUN is its id or the beginning of it; the latest without one.
+
+    \b
+    For example:
+        ./runbook show
+        ./runbook show 20261122T2140
+    """
+    found, out = reading.find(run, runner.RUNS), _out()
+    for part in _story(found):
+        out.print(part)
+
+
+@click.command()
+@click.argument("old", metavar="RUN")
+@click.argument("new", metavar="RUN")
+def diff(old: str, new: str) -> None:
+    """Show what differs between two runs: parameters, versions, changes, notebooks.
+
+    \b
+    For example:
+        ./runbook diff 20261122T214036Z latest
+    """
+    from runbook import comparing  # nbdime takes its time to load
+
+    before, after = (reading.find(word, runner.RUNS) for word in (old, new))
+    out = _out()
+    tables = comparing.tables(before, after)
+    for table in tables:
+        out.print(table)
+    texts = list(comparing.notebooks(before, after, colour=out.is_terminal))
+    for stage, text in texts:
+        out.print(Text(f"{stage}.ipynb", style="bold"))
+        out.print(Text.from_ansi(text))
+    if not tables and not texts:
+        out.print(f"{before.run_id} and {after.run_id} tell the same")
+
+
+@click.command()
+@RUN
+def report(run: str) -> None:
+    """Write a run's index.html, and print where it is.
+
+    It is written at the end of every run; write it again after adding a note to a notebook.
+
+    \b
+    For example:
+        ./runbook report latest
+    """
+    from runbook.report import write_report  # nbconvert takes its time to load
+
+    click.echo(write_report(reading.find(run, runner.RUNS).folder))
+
+
+COMMANDS = (runs, show, diff, report)
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    changed = sum(stage.status == "changed" for stage in run.stages)
+    return (
+        run.outcome, run.run_id, run.params_shown,
+        f"{changed} of {len(run.stages)}", duration(run.seconds),
+    )  # fmt: skip
+
+
+def _story(run: Run) -> Iterator[Text | Table]:
+    """The outcome first, then how to go on, then the stages and their changes."""
+    mark, colour = MARKS.get(run.outcome, ("", ""))
+    yield Text(f"{mark} {run.headline}".strip(), style=f"bold {colour}")
+    yield Text(f"{run.summary}  {run.params_shown}, {run.host['name']}, {duration(run.seconds)}")
+    if wrong := failure.of(run):
+        yield Text.assemble(
+            ("\nWhat failed   ", "bold"), f"{wrong.stage}, {wrong.step}".rstrip(", "),
+            ("\nWhy           ", "bold"), f"{wrong.why}\n{wrong.details}".rstrip(),
+            ("\nWhat to do    ", "bold"), "; ".join(wrong.remedies),
+            ("\nHow to go on  ", "bold"), wrong.go_on,
+        )  # fmt: skip
+    rows = [(s.status, s.name, _count(s), duration(s.seconds)) for s in run.stages]
+    yield Text()
+    yield Table("Stages", ("", "stage", "changes", "took"), rows)
+    for stage in run.stages:
+        if stage.changes:
+            changes = [(change["kind"], change["summary"]) for change in stage.changes]
+            yield Table(stage.name, ("", "what"), changes)
+    yield Text(f"The record is {run.folder}/, to read: index.html")
+
+
+def _count(stage: StageRecord) -> str:
+    return str(len(stage.changes) or "")

@@ -1,0 +1,90 @@
+"""What went wrong in a run, why, what to do about it, and how to go on."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.reading import Run
+from runbook.record import StageRecord
+from runbook.stages import STAGES
+
+REMEDY = "\n  What to do: "  # how a `RunbookError` is written out
+STEPS = {
+    "setup": "while its parameters were read",
+    "check": "in its checks, before it changed anything",
+    "plan": "while it looked at what to change",
+    "apply": "while it made its changes",
+    "verify": "when its changes were verified",
+    "record": "while its outcome was written down",
+}
+NO_END = "the run goes on still, or it was killed: no end was ever written down"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a run that did not end well has to say for itself; ``details`` may be empty."""
+
+    stage: str
+    step: str
+    why: str
+    details: str
+    remedies: tuple[str, ...]
+    go_on: str
+
+
+def of(run: Run) -> Failure | None:
+    """The failure of ``run``; None where it ended well."""
+    stage = run.broken
+    if stage is None:
+        return None
+    message, _, remedy = stage.error.partition(REMEDY)
+    failed = [check for check in stage.checks if check["status"] == "failed"]
+    reasons = "\n".join(map(_reason, failed)) or message or NO_END
+    why, _, details = reasons.partition("\n")
+    remedies = [check["remedy"] for check in failed if check["remedy"]]
+    return Failure(
+        stage.name,
+        _step(run, stage),
+        why,
+        details,
+        tuple(dict.fromkeys(remedies or [remedy or _usual_remedy(run, stage)])),
+        command(run) if run.dry_run else command(run, "--resume"),
+    )
+
+
+def command(run: Run, *options: str) -> str:
+    """The command line that does the work of ``run`` again."""
+    names, ours = [stage.name for stage in STAGES], [stage.name for stage in run.stages]
+    if not set(ours) <= set(names):
+        return "./runbook undo"
+    selection = [word for name in ours for word in ("--only", name)]
+    if ours == names[-len(ours) :]:
+        selection = [] if ours == names else ["--from", ours[0]]
+    settings = [word for pair in run.settings for word in ("--set", pair)]
+    verb = "plan" if run.dry_run else "run"
+    return shlex.join(["./runbook", verb, run.params_shown, *settings, *selection, *options])
+
+
+def _step(run: Run, stage: StageRecord) -> str:
+    """In which of its steps ``stage`` failed, by the cell that holds the error."""
+    for cell in run.notebook(stage.name).cells:
+        if any(output.output_type == "error" for output in cell.get("outputs", ())):
+            tags = cell.metadata.get("tags") or [""]
+            return STEPS.get(tags[0], "")
+    return ""
+
+
+def _usual_remedy(run: Run, stage: StageRecord) -> str:
+    if run.status == "interrupted":
+        return "nothing to repair: the machine is looked at anew when you go on"
+    if not stage.error:
+        return "if no run is going on any more, go on as below"
+    return f"read the end of {stage.name}'s command log, and its notebook"
+
+
+def _reason(check: dict[str, Any]) -> str:
+    """What is wrong, of a failed check; some have nothing found to tell."""
+    found = check.get("found", "")
+    return f"{check['what']}: {found}" if found else f"does not hold: {check['what']}"

@@ -1,0 +1,198 @@
+"""Find and read the records of runs, as they lie on disk.
+
+A record is read as text of strangers: another version of the runbook may have written it, a
+crash may have cut it short, and whoever looks may have no secrets registered.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from runbook import secrets
+from runbook.errors import ParameterError
+from runbook.record import StageRecord, said_by
+
+LATEST = "latest"
+HEADLINES = {"failed": "Failed", "interrupted": "Interrupted", "running": "No end recorded"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A ``run.json``; times in ISO 8601, ``ended`` empty where no end was written."""
+
+    folder: Path
+    status: str
+    dry_run: bool
+    params_file: str
+    params_sha256: str
+    params: dict[str, Any]
+    settings: list[str]
+    versions: dict[str, str]
+    host: dict[str, str]
+    started: str
+    ended: str
+    stages: tuple[StageRecord, ...]
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.name
+
+    @property
+    def params_shown(self) -> str:
+        """The parameter file as one types it in the checkout that the record lies in."""
+        checkout, file = self.folder.resolve().parents[1], Path(self.params_file)
+        return str(file.relative_to(checkout) if file.is_relative_to(checkout) else file)
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of the whole run; that of its stages where no end was written."""
+        if not self.ended:
+            return sum(stage.seconds for stage in self.stages)
+        span = datetime.fromisoformat(self.ended) - datetime.fromisoformat(self.started)
+        # The times are whole seconds, the stages' are finer.
+        return max(span.total_seconds(), sum(stage.seconds for stage in self.stages))
+
+    @property
+    def outcome(self) -> str:
+        """done, planned, failed, interrupted or running."""
+        return "planned" if self.status == "done" and self.dry_run else self.status
+
+    @cached_property
+    def broken(self) -> StageRecord | None:
+        """The stage at which the run ended before its time; None where it did not."""
+        if self.status == "done":
+            return None
+        wrong = [s for s in self.stages if s.status == "failed" or s.error]
+        return next(iter(wrong or [s for s in self.stages if s.status == "pending"]), None)
+
+    @property
+    def headline(self) -> str:
+        if self.status == "done":
+            return self.outcome.capitalize()
+        word = HEADLINES.get(self.status, self.status.capitalize())
+        return f"{word} at {self.broken.name}" if self.broken else word
+
+    @property
+    def summary(self) -> str:
+        """In a sentence, how much was changed or would be."""
+        count = sum(len(stage.changes) for stage in self.stages)
+        touched = sum(bool(stage.changes) for stage in self.stages)
+        if not count:
+            return "Nothing to change." if self.dry_run else "Nothing was changed."
+        what = f"{_number(count, 'change')} in {_number(touched, 'stage')}"
+        if self.dry_run:
+            return f"{what} planned; nothing was changed."
+        return f"{what}." if self.status == "done" else f"{what} were made until then, and stand."
+
+    @property
+    def versions_found(self) -> dict[str, str]:
+        """The versions that the stages wrote down, and the runbook's own."""
+        found = {name: v for stage in self.stages for name, v in stage.versions.items()}
+        own = {f"{name} (runbook's own)" if name == "python" else name: v
+               for name, v in self.versions.items()}  # fmt: skip
+        return {**found, **own}
+
+    def notebook(self, stage: str) -> nbformat.NotebookNode:
+        """The executed notebook of ``stage``, redacted; one without cells where there is none."""
+        path = self.folder / f"{stage}.ipynb"
+        try:
+            # Not nbformat.read: checking 200,000 outputs against the schema takes long.
+            return nbformat.v4.reads(secrets.redact_json(path.read_text()))
+        except (OSError, ValueError, KeyError, AttributeError):
+            return nbformat.v4.new_notebook()
+
+    def log(self, stage: str) -> Path:
+        return self.folder / "logs" / f"{stage}.log"
+
+
+def load(folder: Path) -> Run:
+    """The record in ``folder``.
+
+    Raises
+    ------
+    ParameterError
+        if its ``run.json`` is missing or unreadable.
+    """
+    path = folder / "run.json"
+    try:
+        said = secrets.redact_data(json.loads(path.read_text()))
+        values = {f.name: said[f.name] for f in fields(Run) if f.name in said}
+        blank = {"dry_run": False, "params": {}, "settings": []}  # older records lack them
+        run = Run(**{**blank, **values, "folder": folder, "stages": _stages(said["stages"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ParameterError(
+            f"{path}: is no record of a run ({error})", "./runbook runs lists what there is"
+        ) from None
+    for stage in run.stages:
+        _complete(stage, run)
+    return run
+
+
+def folders(runs: Path) -> list[Path]:
+    """The folders of the runs under ``runs``, oldest first."""
+    return sorted(path.parent for path in runs.glob("*/run.json"))
+
+
+def find(word: str, runs: Path) -> Run:
+    """The run called ``word``: its id, the beginning of one run's id alone, or ``latest``.
+
+    Raises
+    ------
+    ParameterError
+        if there is no such run, or more than one; names those that there are.
+    """
+    there = folders(runs)
+    names = [path.name for path in there]
+    if not there:
+        raise ParameterError(f"there is no run yet in {runs}", "./runbook run makes one")
+    if word == LATEST:
+        return load(there[-1])
+    if word in names:
+        return load(runs / word)
+    matching = [name for name in names if name.startswith(word)]
+    if len(matching) == 1:
+        return load(runs / matching[0])
+    if matching:
+        raise ParameterError(
+            f"{word!r} is the beginning of {len(matching)} runs", _listed(matching)
+        )
+    raise ParameterError(f"no run is called {word!r}", _listed(names))
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` for people: 4.2 s, 2 min 5 s."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def _stages(said: list[dict[str, Any]]) -> tuple[StageRecord, ...]:
+    known = {f.name for f in fields(StageRecord)}
+    return tuple(StageRecord(**{k: v for k, v in s.items() if k in known}) for s in said)
+
+
+def _complete(stage: StageRecord, run: Run) -> None:
+    """Give the changes of a failed stage, known from the journal, what its plan said of them."""
+    if all("kind" in change for change in stage.changes):
+        return
+    planned = said_by(run.notebook(stage.name), "plan") or ()
+    known = {change["summary"]: change for change in planned}
+    blank = {"kind": "update", "diff": ""}
+    stage.changes = [{**blank, **known.get(c["summary"], {}), **c} for c in stage.changes]
+
+
+def _listed(names: list[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} older ones" if len(names) > most else ""
+    return f"there are: {', '.join(reversed(names[-most:]))}{more}"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"

@@ -1,0 +1,70 @@
+"""The library's floors: each imports only from those below, and no module is long."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).resolve().parents[2] / "lib/runbook"
+FLOORS = (
+    ("machine", "facts", "secrets", "masking", "params", "display", "errors", "templates"),
+    ("resources",),
+    ("plan", "journal", "hub"),
+    ("stages",),
+    ("engine", "kernel", "record", "lock", "progress", "excerpt", "streams", "reserve"),
+    ("runner", "report", "reading", "failure", "comparing", "notebook_page", "failure"),
+    ("cli", "cli_read"),
+    ("__main__",),
+)
+HEIGHTS = {name: height for height, floor in enumerate(FLOORS) for name in floor}
+LONGEST = 250
+# Asking to be two.
+LONG = {"stages/parameters.py", "resources/file.py", "stages/base.py", "hub/client.py"}
+
+MODULES = sorted(
+    path for path in LIBRARY.rglob("*.py") if path.parent.name != "templates" or path.name[0] == "_"
+)
+IDS = [str(path.relative_to(LIBRARY)) for path in MODULES]
+
+
+def unit(path: Path) -> str:
+    """What of `HEIGHTS` a module belongs to: itself, or the package it is in."""
+    return path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """The modules and packages of the library that ``path`` imports, wherever it does so."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "runbook":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("runbook."):
+            found.add(str(node.module).split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("runbook.")}
+    return found & set(HEIGHTS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=IDS)
+def test_a_module_imports_only_from_its_own_floor_and_those_below(path: Path) -> None:
+    if path.parent == LIBRARY and path.name == "__init__.py":
+        return
+    above = {name for name in imported(path) if HEIGHTS[name] > HEIGHTS[unit(path)]}
+    assert above == set()
+
+
+def test_every_module_has_a_floor() -> None:
+    assert {unit(path) for path in MODULES} - {"__init__"} <= set(HEIGHTS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=IDS)
+def test_a_module_is_short(path: Path) -> None:
+    length = len(path.read_text().splitlines())
+    assert length <= LONGEST or str(path.relative_to(LIBRARY)) in LONG
+
+
+@pytest.mark.parametrize("path", MODULES, ids=IDS)
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text())) or path.name == "__init__.py"

@@ -1,0 +1,397 @@
+"""``index.html`` of a run, and the pages of its notebooks."""
+
+from __future__ import annotations
+
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from fakes import mode
+from nbformat.v4 import new_output
+from records import CHANGE, CHECK, ERROR, TAKEN, notebook, printed, record, stages
+
+from runbook import excerpt, secrets
+from runbook.errors import ParameterError
+from runbook.notebook_page import coalesced
+from runbook.report import write_report
+
+FAILED = {"status": "failed", "error": ERROR, "checks": [CHECK, TAKEN]}
+PENDING = {"status": "pending", "seconds": 0.0}
+CHANGED = {"status": "changed", "changes": [CHANGE], "versions": {"jupyterhub": "6.1.1"}}
+HOSTILE = "<script>alert('x')</script> & \"q\""
+VOID = {"meta", "link", "img", "br", "hr"}
+
+
+class Page(HTMLParser):
+    """The words of a page that a reader sees, its tags, and what it loads or links to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.html = path.read_text()
+        self.words: list[str] = []
+        self.tags: list[str] = []
+        self.loads: list[str] = []
+        self.links: list[str] = []
+        self._within: list[str] = []
+        self.feed(self.html)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._within += [] if tag in VOID else [tag]
+        for name, value in attrs:
+            if name == "href" and tag == "a":
+                self.links.append(value or "")
+            elif name in ("src", "href", "srcset", "poster", "data", "action"):
+                self.loads.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._within and self._within.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if not {"style", "script", "title"} & set(self._within):
+            self.words.append(data)
+
+
+def good(checkout: Path, **more: Any) -> Path:
+    return record(checkout, stages(install=CHANGED), **more)
+
+
+def failed(checkout: Path, **more: Any) -> Path:
+    later = {name: PENDING for name in ("sudospawner", "pam", "handlers", "services")}
+    made = stages(install=CHANGED, configure=FAILED, launch=PENDING, verify=PENDING, **later)
+    return record(checkout, made, "failed", **more)
+
+
+def page(folder: Path) -> Page:
+    return Page(write_report(folder))
+
+
+def test_a_good_run_says_done_and_how_much_was_changed(tmp_path: Path) -> None:
+    assert "Done 1 change in 1 stage." in page(good(tmp_path)).text
+
+
+def test_a_page_says_where_when_and_with_which_parameters(tmp_path: Path) -> None:
+    text = page(good(tmp_path, settings=["port=8443"])).text
+    assert "2026-01-02 00:04:05 UTC" in text
+    assert "params/server.yaml --set port=8443" in text
+    assert str(tmp_path) not in text
+
+
+def test_the_first_screen_of_a_failed_run_says_what_why_what_to_do_and_how_to_go_on(
+    tmp_path: Path,
+) -> None:
+    first = page(failed(tmp_path, settings=["users=[ann, bob]"])).text[:1500]
+    parts = (
+        "Failed at 20-configure",
+        "20-configure , in its checks, before it changed anything",
+        "port 8000: taken by nginx (pid 812)",
+        "stop it (kill 812), or set another `port`",
+        "./runbook run params/server.yaml --set 'users=[ann, bob]' --resume",
+    )
+    assert [part for part in parts if part not in first] == []
+
+
+def test_a_failed_command_is_told_with_its_last_words(tmp_path: Path) -> None:
+    said = "`uv pip install` failed with exit code 1\n    error: no route to host"
+    error = f"{said}\n  What to do: check the network"
+    made = stages(install={"status": "failed", "error": error})
+    text = page(record(tmp_path, made, "failed")).text[:1500]
+    for part in ("`uv pip install` failed with exit code 1 error: no route", "check the network"):
+        assert part in text
+
+
+def test_a_failure_without_a_remedy_says_where_to_read_on(tmp_path: Path) -> None:
+    made = stages(install={"status": "failed", "error": "the kernel died"})
+    text = page(record(tmp_path, made, "failed")).text
+    assert "What to do read the end of 10-install's command log, and its notebook" in text
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["70-launch", "80-verify"], "--from 70-launch --resume"),
+        (["40-pam", "60-services"], "--only 40-pam --only 60-services --resume"),
+    ],
+)
+def test_a_part_of_a_run_goes_on_with_the_same_part(
+    tmp_path: Path, names: list[str], words: str
+) -> None:
+    made = [stage for stage in stages(launch=FAILED, pam=FAILED) if stage.name in names]
+    assert f"./runbook run params/server.yaml {words}" in page(record(tmp_path, made, "failed")).text
+
+
+def test_a_plan_that_failed_is_planned_again(tmp_path: Path) -> None:
+    made = stages(install=FAILED)
+    text = page(record(tmp_path, made, "failed", dry_run=True)).text
+    assert "How to go on ./runbook plan params/server.yaml" in text
+    assert "--resume" not in text
+
+
+def test_an_interrupted_run_says_where(tmp_path: Path) -> None:
+    made = stages(pam={"status": "failed", "error": "interrupted by a signal"}, verify=PENDING)
+    text = page(record(tmp_path, made, "interrupted")).text
+    assert "Interrupted at 40-pam" in text
+    assert "interrupted by a signal" in text
+
+
+def test_a_run_without_an_end_is_not_taken_for_a_good_one(tmp_path: Path) -> None:
+    text = page(record(tmp_path, stages(launch=PENDING, verify=PENDING), "running")).text
+    assert "No end recorded at 70-launch" in text
+    assert "or it was killed" in text
+    assert "Done" not in text
+
+
+def test_a_plan_says_that_nothing_was_changed(tmp_path: Path) -> None:
+    made = stages(install={**CHANGED, "status": "planned"})
+    text = page(record(tmp_path, made, dry_run=True)).text
+    assert "Planned 1 change in 1 stage planned; nothing was changed." in text
+    assert "What would change" in text
+
+
+def test_what_changed_is_shown_with_a_coloured_diff(tmp_path: Path) -> None:
+    html = page(good(tmp_path)).html
+    grounds = dict(re.findall(r'<div style="background:([^"]+)">([-+])port', html))
+    assert len(grounds) == 2
+
+
+def test_the_changes_of_a_failed_stage_are_shown_with_the_diff_that_was_planned(
+    tmp_path: Path,
+) -> None:
+    made = stages(configure={**FAILED, "changes": [{"summary": "file /etc/x"}]})
+    assert "+port = 8443" in page(record(tmp_path, made, "failed")).text
+
+
+def test_a_huge_diff_is_cut_and_the_page_says_where_the_rest_is(tmp_path: Path) -> None:
+    diff = "\n".join(f"+line {number}" for number in range(5000))
+    made = stages(install={**CHANGED, "changes": [{**CHANGE, "diff": diff}]})
+    text = page(record(tmp_path, made)).text
+    assert "4960 lines more, in run.json" in text
+    assert "+line 4999" in text
+    assert "+line 2500" not in text
+
+
+def test_the_checks_are_a_table(tmp_path: Path) -> None:
+    text = page(failed(tmp_path)).text
+    assert "1 of 2 failed" in text
+    assert "✓ ok memory 23.5 GiB" in text
+
+
+def test_the_versions_are_listed(tmp_path: Path) -> None:
+    assert "jupyterhub 6.1.1" in page(good(tmp_path)).text
+
+
+def test_every_stage_has_a_bar_as_long_as_it_took(tmp_path: Path) -> None:
+    html = page(record(tmp_path, stages(install={"seconds": 12.0}))).html
+    bars = re.findall(r"left:([\d.]+)%;width:([\d.]+)%", html)
+    assert len(bars) == 9
+    assert bars[1] == ("5.0", "60.0")
+    assert all(float(left) + float(width) <= 100.1 for left, width in bars)
+
+
+def test_the_command_log_is_folded_with_its_first_and_last_lines(tmp_path: Path) -> None:
+    folder = good(tmp_path)
+    log = folder / "logs/10-install.log"
+    log.write_text("".join(f"row {number}.\n" for number in range(1, 101)))
+    shown = page(folder)
+    for row in (1, 20, 81, 100):
+        assert f"row {row}." in shown.text
+    assert "row 21." not in shown.text
+    assert "60 lines are folded here. All 100 are in logs/10-install.log" in shown.text
+    assert "logs/10-install.log" in shown.links
+
+
+def test_a_short_log_is_shown_whole(tmp_path: Path) -> None:
+    folder = good(tmp_path)
+    (folder / "logs/10-install.log").write_text("$ true\n[exit 0, 0.01 s]\n")
+    text = page(folder).text
+    assert "$ true [exit 0, 0.01 s]" in text
+    assert "folded" not in text
+
+
+def test_the_operators_note_is_shown_as_markdown(tmp_path: Path) -> None:
+    folder = good(tmp_path)
+    notebook(folder, stages()[3], note="Port 8443: **asked Ann**, see the ticket.")
+    shown = page(folder)
+    assert "Operator's note Port 8443: asked Ann , see the ticket." in shown.text
+    assert "strong" in shown.tags
+
+
+def test_an_empty_note_is_passed_over(tmp_path: Path) -> None:
+    assert "Operator's note" not in page(good(tmp_path)).text
+
+
+def test_each_executed_notebook_is_a_page_of_its_own_and_linked(tmp_path: Path) -> None:
+    folder = failed(tmp_path)
+    shown = page(folder)
+    pages = sorted(path.name for path in folder.glob("*.html"))
+    assert pages == ["00-check.html", "10-install.html", "20-configure.html", "index.html"]
+    assert set(pages[:-1]) <= set(shown.links)
+    assert "stage . check ()" in Page(folder / "20-configure.html").text
+
+
+def test_every_link_leads_to_a_place_of_the_page_or_a_file_of_the_record(tmp_path: Path) -> None:
+    folder = failed(tmp_path)
+    write_report(folder)
+    for path in folder.glob("*.html"):
+        shown = Page(path)
+        ids = {f"#{name}" for name in re.findall(r' id="([^"]+)"', shown.html)}
+        assert [n for n in shown.links if n not in ids and not (folder / n).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "10-install.html"])
+def test_a_page_loads_nothing_and_runs_nothing(tmp_path: Path, name: str) -> None:
+    folder = good(tmp_path)
+    html = new_output("display_data", {"text/html": "<img src='https://example.org/x.png'>"})
+    notebook(folder, stages()[1], outputs=[html])
+    write_report(folder)
+    shown = Page(folder / name)
+    assert "script" not in shown.tags
+    assert "link" not in shown.tags
+    assert not re.search(r"@import|url\(", shown.html)
+    assert "default-src 'none'; style-src 'unsafe-inline'" in shown.html
+    assert [load for load in shown.loads if "example.org" not in load] == []
+
+
+def test_a_page_has_colours_for_a_dark_desktop_and_rules_for_paper(tmp_path: Path) -> None:
+    html = page(good(tmp_path)).html
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+
+
+def test_text_of_the_machine_is_never_markup(tmp_path: Path) -> None:
+    said = {
+        "status": "failed",
+        "error": HOSTILE,
+        "changes": [{**CHANGE, "summary": HOSTILE, "diff": f"+{HOSTILE}"}],
+        "checks": [{**CHECK, "what": HOSTILE, "found": HOSTILE}],
+        "versions": {HOSTILE: HOSTILE},
+    }
+    made = stages(install=said)
+    folder = record(tmp_path, made, "failed", params={HOSTILE: HOSTILE}, settings=[HOSTILE])
+    (folder / "logs/10-install.log").write_text(HOSTILE)
+    notebook(folder, made[1], note=HOSTILE, outputs=[printed(HOSTILE)])
+    shown = page(folder)
+    assert "script" not in shown.tags
+    assert shown.text.count("alert('x')") > 8
+
+
+def test_only_its_owner_can_read_the_pages(tmp_path: Path) -> None:
+    folder = good(tmp_path)
+    notebook(folder, stages()[1], outputs=[printed("x\n" * 1000)])
+    write_report(folder)
+    made = [*folder.glob("*.html"), *folder.glob("logs/*")]
+    assert len(made) == 12
+    assert {mode(path) for path in made} == {0o600}
+
+
+def test_a_secret_is_masked_wherever_it_stands(tmp_path: Path) -> None:
+    secret = secrets.make_password()
+    folder = failed(tmp_path)
+    text = (folder / "run.json").read_text()
+    (folder / "run.json").write_text(text.replace("taken by nginx", secret))
+    (folder / "logs/10-install.log").write_text(f"token {secret}\n")
+    long = f"{secret}\n" * 1000
+    notebook(folder, stages(configure=FAILED)[2], note=secret, outputs=[printed(long)])
+    write_report(folder)
+    for path in [*folder.glob("*.html"), *folder.glob("logs/*.txt")]:
+        assert secret not in path.read_text(), path
+    assert secrets.MASK in (folder / "index.html").read_text()
+
+
+def test_a_record_of_200000_printed_lines_is_folded_and_small(tmp_path: Path) -> None:
+    folder = good(tmp_path)
+    lines = [f"line {number} of very many\n" for number in range(200_000)]
+    whole = "".join(lines)
+    (folder / "logs/10-install.log").write_text(whole)
+    notebook(folder, stages()[1], outputs=[printed(line) for line in lines])
+    shown = page(folder)
+    assert len(shown.html) < 2_000_000
+    assert (folder / "10-install.html").stat().st_size < 2_000_000
+    assert "199,960 lines are folded here. All 200,000 are in" in shown.text
+    assert "199,960 lines are folded here" in Page(folder / "10-install.html").text
+    kept = (folder / "logs/10-install.apply.txt").read_text()
+    assert (len(kept), kept[-25:]) == (len(whole), whole[-25:])
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        new_output("execute_result", {"text/plain": "x\n" * 1000}),
+        new_output("error", ename="E", evalue="e", traceback=["x\n" * 1000]),
+        new_output("display_data", {"text/html": "<p>x</p>" * 50_000, "text/plain": "x"}),
+    ],
+    ids=["result", "traceback", "html"],
+)
+def test_a_long_output_of_any_kind_is_folded(tmp_path: Path, output: Any) -> None:
+    folder = good(tmp_path)
+    notebook(folder, stages()[1], outputs=[output])
+    write_report(folder)
+    assert (folder / "10-install.html").stat().st_size < 50_000
+    assert (folder / "logs/10-install.apply.txt").exists()
+
+
+def test_an_output_of_200_lines_is_shown_whole(tmp_path: Path) -> None:
+    folder = good(tmp_path)
+    notebook(folder, stages()[1], outputs=[printed("x\n" * 200)])
+    write_report(folder)
+    assert "folded" not in Page(folder / "10-install.html").text
+
+
+def test_live_output_in_many_pieces_is_one_output() -> None:
+    pieces = [printed("a"), printed("b"), new_output("stream", name="stderr", text="c")]
+    merged = coalesced([*pieces, printed("d"), printed("e")])
+    assert [(o.name, o.text) for o in merged] == [
+        ("stdout", "ab"),
+        ("stderr", "c"),
+        ("stdout", "de"),
+    ]
+
+
+def test_an_excerpt_has_no_escapes_and_of_an_overwritten_line_the_last() -> None:
+    assert excerpt.of(["\x1b[1;31mred\x1b[0m\n", "10 %\r99 %\r100 %\n"]).head == "red\n100 %"
+
+
+def test_a_line_without_an_end_is_cut() -> None:
+    cut = excerpt.of(["x" * 10**6]).head
+    assert len(cut) < 3000
+    assert cut.endswith("(1000000 characters)")
+
+
+def test_a_notebook_that_is_torn_or_missing_does_not_keep_the_page_from_being_made(
+    tmp_path: Path,
+) -> None:
+    folder = good(tmp_path)
+    (folder / "10-install.ipynb").write_text('{"cells": [')
+    (folder / "20-configure.ipynb").unlink()
+    assert "Done" in page(folder).text
+
+
+def test_the_page_is_made_anew_with_a_note_that_was_added(tmp_path: Path) -> None:
+    folder = good(tmp_path)
+    write_report(folder)
+    path = folder / "30-sudospawner.ipynb"
+    edited = nbformat.read(path, 4)
+    edited.cells[-1].source = "Ann knows why."
+    nbformat.write(edited, path)
+    assert "Ann knows why." in page(folder).text
+
+
+def test_the_report_of_no_record_is_an_error_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"run\.json: is no record of a run"):
+        write_report(tmp_path)
+
+
+def test_the_record_itself_is_left_as_it_was(tmp_path: Path) -> None:
+    folder = failed(tmp_path)
+    before = {p: (p.read_bytes(), os.stat(p).st_mtime_ns) for p in folder.rglob("*.*")}
+    write_report(folder)
+    assert {p: (p.read_bytes(), os.stat(p).st_mtime_ns) for p in before} == before

@@ -1,0 +1,130 @@
+"""What was there is brought back; folders and links, and what is never replaced."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import mode, settle
+
+from runbook.errors import PlanError
+from runbook.resources import Directory, File, Link, Permissions, Resource
+
+Owner = tuple[str, str]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "etc").mkdir()
+    return tmp_path / "etc/thing"
+
+
+@pytest.fixture
+def backups(tmp_path: Path) -> Path:
+    (tmp_path / "backups").mkdir(mode=0o700)
+    return tmp_path / "backups"
+
+
+def put_file(path: Path) -> None:
+    path.write_text("old\n")
+    path.chmod(0o604)
+
+
+def put_link(path: Path) -> None:
+    path.symlink_to("elsewhere")
+
+
+def put_folder(path: Path) -> None:
+    path.mkdir(mode=0o705)
+
+
+def nothing(path: Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "put"),
+    [
+        ("file", nothing),
+        ("file", put_file),
+        ("file", put_link),
+        ("once", nothing),
+        ("once", put_file),
+        ("folder", nothing),
+        ("folder", put_folder),
+        ("link", nothing),
+        ("link", put_link),
+        ("permissions", put_file),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_restore_brings_back_what_was_there(
+    kind: str, put: Any, path: Path, ours: Owner, backups: Path
+) -> None:
+    kinds: dict[str, Resource] = {
+        "file": File(path, *ours, 0o640, content="new\n"),
+        "once": File(path, *ours, 0o640, content="new\n", once=True),
+        "folder": Directory(path, *ours, 0o750),
+        "link": Link(path, "new"),
+        "permissions": Permissions(path, *ours, 0o640),
+    }
+    resource = kinds[kind]
+    put(path)
+    before, text = resource.read(), path.read_text() if path.is_file() else ""
+    resource.backup(backups)
+    settle(resource)
+    resource.restore(before, backups)
+    assert resource.read() == before
+    assert (path.read_text() if path.is_file() else "") == text
+
+
+def test_backups_can_be_read_by_their_owner_only(path: Path, ours: Owner, backups: Path) -> None:
+    put_file(path)
+    File(path, *ours, content="new\n").backup(backups)
+    assert [mode(copy) for copy in backups.iterdir()] == [0o600]
+
+
+def test_a_folder_is_made_with_those_above_it(path: Path, ours: Owner, umask: None) -> None:
+    settle(Directory(path / "a/b", *ours, 0o750))
+    assert mode(path / "a/b") == 0o750
+
+
+def test_a_folder_that_holds_something_by_now_is_not_taken_back(
+    path: Path, ours: Owner, backups: Path
+) -> None:
+    folder = Directory(path, *ours)
+    before = folder.read()
+    folder.apply()
+    (path / "precious").touch()
+    folder.restore(before, backups)
+    assert (path / "precious").exists()
+
+
+@pytest.mark.parametrize("put", [put_file, put_link])
+def test_a_folder_cannot_be_where_something_else_is(path: Path, ours: Owner, put: Any) -> None:
+    put(path)
+    folder = Directory(path, *ours)
+    with pytest.raises(PlanError, match=f"{path} is a .*, not a folder"):
+        folder.change(folder.read())
+
+
+@pytest.mark.parametrize("kind", [File, Link])
+def test_a_folder_is_never_replaced_by_a_file_or_a_link(
+    path: Path, ours: Owner, kind: type[File] | type[Link]
+) -> None:
+    path.mkdir()
+    resource = File(path, *ours) if kind is File else Link(path, "new")
+    with pytest.raises(PlanError, match=f"{path} is a folder"):
+        resource.change(resource.read())
+
+
+def test_a_link_that_leads_elsewhere_is_turned(path: Path) -> None:
+    path.symlink_to("old")
+    link = Link(path, "new")
+    change = link.change(link.read())
+    assert change is not None
+    assert {"--> old", "+-> new"} <= set(change.diff.splitlines())
+    settle(link)
+    assert os.readlink(path) == "new"

@@ -1,0 +1,200 @@
+"""The templates: rendered whole, and no text of a parameter is ever run."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from runbook import facts, templates
+from runbook.resources import File, Resource
+from runbook.stages import Configure, Handlers, Launch, Pam, Services, Stage, Sudospawner
+from runbook.templates import render
+
+HOSTILE = (
+    "\"\"\" ''' \\ \n\r\u2028 << header >> {{ 7*7 }} {% raw %} <% if %> $(id) é\x85\ud83d\ude00"
+)
+FOLDER = Path(templates.__file__).parent
+FILES = sorted(path.name for path in FOLDER.iterdir() if path.is_file() and path.name[0] != "_")
+SERVICE = {
+    "name": "reporter",
+    "scopes": ["list:users"],
+    "command": ["run", HOSTILE],
+    "url": "http://x",
+}
+
+
+# A redirection of a shell looks like one.
+SCRIPTS = ("init.d/jupyterhub",)
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No service manager is asked: these tests look at texts."""
+    monkeypatch.setattr("runbook.stages.managed.Managed.pid_of", lambda self, program: 0)
+
+
+def rendered(stage: Stage) -> dict[str, str]:
+    """Name and content of every file the stage answers for."""
+    resources: list[Resource] = list(stage.resources())
+    return {str(r.path): r.content for r in resources if isinstance(r, File)}
+
+
+def fragment(stage: Stage) -> ast.Module:
+    name = f"{stage.name}.py"
+    return ast.parse(next(text for path, text in rendered(stage).items() if path.endswith(name)))
+
+
+def constants(tree: ast.AST) -> set[Any]:
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+
+
+PLAIN = [
+    Configure(),
+    Configure(spawner="local", authenticator="shared-password", delete_invalid_users=True),
+    Sudospawner(),
+    Pam(),
+    Handlers(),
+    Services(),
+    Launch(service_manager="systemd"),
+    Launch(service_manager="systemd", tls="self-signed", port=443),
+    Launch(service_manager="supervisor"),
+    Launch(service_manager="supervisor", spawner="local"),
+]
+# Texts that would end a string, a line, a comment or a placeholder.
+STAGES = [
+    *PLAIN,
+    Configure(admins=["alice"], default_url=HOSTILE),
+    Handlers(customize="both", customize_title=HOSTILE, customize_text=[HOSTILE, "x" * 300]),
+    Handlers(customize="off", template_paths=[HOSTILE]),
+    Services(services=[SERVICE], cull_idle_timeout=0),
+]
+
+
+@pytest.mark.parametrize("stage", PLAIN, ids=lambda stage: str(stage.name))
+def test_no_placeholder_is_left_in_what_a_stage_writes(stage: Stage) -> None:
+    left = [path for path, text in rendered(stage).items() if re.search(r"<<|>>|<%|%>", text)]
+    assert [path for path in left if not path.endswith(SCRIPTS)] == []
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: str(stage.name))
+def test_python_that_a_stage_writes_parses(stage: Stage) -> None:
+    for path, text in rendered(stage).items():
+        if path.endswith(".py"):
+            ast.parse(text, path)
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: str(stage.name))
+def test_a_shell_takes_every_script_that_a_stage_writes(stage: Stage) -> None:
+    for path, text in rendered(stage).items():
+        if text.startswith("#!/bin/sh"):
+            assert subprocess.run(["sh", "-n"], input=text, text=True).returncode == 0, path
+
+
+def test_every_template_is_rendered_by_somebody() -> None:
+    library = FOLDER.parent
+    code = "".join(path.read_text() for path in library.rglob("*.py") if path.parent != FOLDER)
+    code += "".join(path.read_text() for path in FOLDER.glob("*.html"))  # they include others
+    assert [name for name in FILES if name.removesuffix(".service") not in code] == []
+
+
+def test_a_value_that_is_missing_is_an_error() -> None:
+    with pytest.raises(Exception, match="hub_user"):
+        render("sudoers", group="g", command="/x")
+
+
+def test_every_file_a_stage_writes_says_who_made_it() -> None:
+    texts = [item for stage in STAGES for item in rendered(stage).items()]
+    ours = [(path, text) for path, text in texts if text and "99-local" not in path]
+    assert [path for path, text in ours if templates.HEADER not in text] == []
+
+
+texts = st.text() | st.text(alphabet="\"'\\\n\r<>%{}#$()` éx", max_size=200)
+
+
+@settings(deadline=None, max_examples=60)
+@given(title=texts, paragraphs=st.lists(texts, max_size=3))
+@example(title=HOSTILE, paragraphs=[HOSTILE])
+def test_a_page_shows_its_text_and_never_runs_it(title: str, paragraphs: list[str]) -> None:
+    stage = Handlers(customize="both", customize_title=title, customize_text=paragraphs)
+    found = constants(fragment(stage))
+    content = {"title": title, "paragraphs": paragraphs}
+    assert {title, *paragraphs, json.dumps(content)} <= found
+
+
+@settings(deadline=None, max_examples=40)
+@given(url=texts, folder=st.text(alphabet="x/~.-_ é<>{}'%#();&|*", max_size=200))
+def test_settings_are_texts_and_never_code(url: str, folder: str) -> None:
+    found = constants(fragment(Configure(default_url=url, notebook_dir=folder)))
+    assert {url, folder} <= found
+
+
+@settings(deadline=None, max_examples=40)
+@given(words=st.lists(texts, max_size=4), scopes=st.lists(texts, max_size=3))
+def test_a_service_s_command_and_scopes_are_texts_and_never_code(
+    words: list[str], scopes: list[str]
+) -> None:
+    service = {"name": "reporter", "command": words, "scopes": scopes, "url": ""}
+    assert {*words, *scopes} <= constants(fragment(Services(services=[service])))
+
+
+@pytest.mark.parametrize(
+    "folder", ["~/x;touch pwned", "~/x'y z", "~/$HOME & more".replace("$", "")]
+)
+def test_a_server_s_folder_is_made_whatever_its_name(folder: str, tmp_path: Path) -> None:
+    text = next(t for p, t in rendered(Sudospawner(notebook_dir=folder)).items() if "single" in p)
+    script = text.replace("exec /opt/jupyterhub/bin/jupyterhub-singleuser", "exec true")
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    subprocess.run(["sh"], input=script, text=True, env=env, cwd=tmp_path, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == [folder.removeprefix("~/")]
+
+
+def test_the_sudo_rule_names_one_command_one_group_and_never_root() -> None:
+    texts = rendered(Sudospawner(hub_user="hub", user_group="people", prefix="/opt/hub"))
+    rules = [x for x in texts["/etc/sudoers.d/jupyterhub"].splitlines() if x and x[0] != "#"]
+    assert rules == ["hub ALL=(%people, !root, !#0) NOPASSWD: /opt/hub/bin/sudospawner"]
+
+
+def test_the_hub_s_unit_lets_servers_live_on_and_sudo_work() -> None:
+    texts = rendered(Launch(service_manager="systemd"))
+    unit = texts["/etc/systemd/system/jupyterhub.service"]
+    assert "KillMode=process" in unit
+    assert not re.search(r"^NoNewPrivileges", unit, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("port", "handed_over"), [(443, True), (8000, False)])
+def test_only_a_low_port_is_handed_over_by_systemd(port: int, handed_over: bool) -> None:
+    texts = rendered(Launch(service_manager="systemd", port=port))
+    unit = texts["/etc/systemd/system/jupyterhub-proxy.service"]
+    assert ("CAP_NET_BIND_SERVICE" in unit) is handed_over
+
+
+@pytest.mark.parametrize("root", [True, False])
+def test_supervisor_changes_accounts_only_as_root(
+    root: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "is_root", lambda: root)
+    stage = Launch(service_manager="supervisor")
+    conf = configparser.RawConfigParser(inline_comment_prefixes=(";",))
+    conf.read_string(rendered(stage)[str(stage.supervisor_conf)])
+    assert [conf.has_option(f"program:{name}", "user") for name in ("jupyterhub",)] == [root]
+
+
+def test_the_configuration_reads_no_file_that_an_editor_hides(tmp_path: Path) -> None:
+    folder = tmp_path / "jupyterhub_config.d"
+    folder.mkdir()
+    (folder / "20-a.py").write_text("c.append('20-a')")
+    (folder / ".10-half.py").write_text("this is not python")
+    (folder / ".#99-local.py").symlink_to("nowhere")
+    seen: list[str] = []
+    main = render("jupyterhub_config.py", config_dir=str(tmp_path))
+    exec(compile(main, "main", "exec"), {"get_config": lambda: seen})
+    assert seen == ["20-a"]
