@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import signal
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,18 @@ from runbook.kernel import Kernel
 from runbook.lock import lock
 from runbook.machine import LOG_VARIABLE
 from runbook.progress import Progress
-from runbook.record import RecordHandler, RunRecord, StageRecord, error_of, new_folder, said_by
-from runbook.stages import STAGES, Stage, validate
+from runbook.record import (
+    RecordHandler,
+    RunRecord,
+    StageRecord,
+    error_of,
+    mend,
+    new_folder,
+    newest,
+    said_by,
+    set_aside,
+)
+from runbook.stages import STAGES, Stage, Undo, validate
 from runbook.stages.base import RUN_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,18 +55,20 @@ class Order:
     params_file: Path
     stages: Sequence[type[Stage]] = STAGES
     dry_run: bool = False
+    resume: bool = False
 
 
 def select(only: Sequence[str], first: str) -> list[type[Stage]]:
     """The stages named by ``--only`` or from ``--from`` on; names as 30, pam or 40-pam."""
     chosen = list({_stage(word) for word in only}) or list(STAGES)
     if first:
-        chosen = [s for s in chosen if STAGES.index(s) >= STAGES.index(_stage(first))]
-    return sorted(chosen, key=STAGES.index)
+        chosen = [s for s in chosen if s.name >= _stage(first).name]
+    return sorted(chosen, key=lambda s: s.name)
 
 
 def _stage(word: str) -> type[Stage]:
-    for stage in STAGES:
+    known: tuple[type[Stage], ...] = (*STAGES, Undo)
+    for stage in known:
         if word in (stage.name, *stage.name.split("-", 1)):
             return stage
     names = ", ".join(stage.name for stage in STAGES)
@@ -72,29 +85,78 @@ def run(order: Order, console: Console) -> RunRecord:
     runbook.lock.Locked
         if another run is going on.
     """
-    validate(order.values)
+    validate(order.values, order.stages)
     journal = Journal()
     with lock(journal.folder, f"started {time.strftime('%H:%M:%S')}"):
-        folder = new_folder(RUNS, order.params_file.stem)
-        RecordHandler(folder)
-        record = RunRecord(
-            folder,
-            str(order.params_file),
-            params.fingerprint(order.values),
-            [StageRecord(stage.name) for stage in order.stages],
-        )
+        record = _continued(order) if order.resume else _new(order)
+        order = replace(order, stages=[_stage(stage.name) for stage in record.stages])
+        RecordHandler(record.folder)
         record.save()
         with _signals_interrupt():
             _execute(order, record, console)
     return record
 
 
+def _new(order: Order) -> RunRecord:
+    return RunRecord(
+        new_folder(RUNS, order.params_file.stem),
+        str(order.params_file),
+        params.fingerprint(order.values),
+        [StageRecord(stage.name) for stage in order.stages],
+    )
+
+
+def _continued(order: Order) -> RunRecord:
+    """The newest record of these parameters, to go on with.
+
+    Raises
+    ------
+    ParameterError
+        if there is none, or it is complete.
+    """
+    record = newest(RUNS, order.params_file.stem)
+    if record is None or record.status == "done":
+        raise ParameterError(
+            f"there is no unfinished run of {order.params_file.name} to resume",
+            f"./runbook run {order.params_file}",
+        )
+    if record.status == "running":
+        mend(record)
+    record.status, record.params_sha256 = "running", params.fingerprint(order.values)
+    return record
+
+
+def _holds(stage: type[Stage], entry: StageRecord, order: Order) -> bool:
+    """Whether ``entry`` is still true: same notebook, library, parameters, and an empty plan."""
+    good = entry.status in ("unchanged", "changed", "skipped")
+    same = good and entry.made_by == _made_by(stage, order)
+    return same and not stage.from_values(order.values).plan()
+
+
+def _made_by(stage: type[Stage], order: Order) -> str:
+    """SHA-256 of the notebook, the library and the parameters."""
+    digest = hashlib.sha256((NOTEBOOKS / f"{stage.name}.ipynb").read_bytes())
+    for path in sorted(Path(__file__).parent.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(path.read_bytes())
+    digest.update(params.fingerprint(order.values).encode())
+    return digest.hexdigest()
+
+
 def _execute(order: Order, record: RunRecord, console: Console) -> None:
     outcome = "failed"
+    steps = list(zip(order.stages, record.stages, strict=True))
+    done = list(takewhile(lambda step: _holds(*step, order), steps)) if order.resume else []
+    todo = steps[len(done) :]
+    names = [stage.name for stage, _ in todo]
     try:
-        with Progress(console, len(order.stages)) as progress, _Kernels(order, record) as kernels:
-            for stage, entry in zip(order.stages, record.stages, strict=True):
+        with Progress(console, len(steps)) as progress, _Kernels(names, record) as kernels:
+            for _, entry in done:
+                progress.stage(entry.name)
+                progress.done(entry)
+            for stage, entry in todo:
                 progress.stage(stage.name)
+                _begin(entry, stage, order, record)
                 _execute_stage(stage, entry, order, record, kernels.next(), progress)
                 record.save()
                 progress.done(entry)
@@ -106,6 +168,13 @@ def _execute(order: Order, record: RunRecord, console: Console) -> None:
         outcome = "interrupted"
     finally:
         record.close(outcome)
+
+
+def _begin(entry: StageRecord, stage: type[Stage], order: Order, record: RunRecord) -> None:
+    """Say on disk that the stage is being executed: a killed runner could not say it later."""
+    set_aside(record.folder / f"{entry.name}.ipynb")
+    entry.__init__(entry.name, "running", made_by=_made_by(stage, order))  # type: ignore[misc]
+    record.save()
 
 
 def _execute_stage(
@@ -174,8 +243,8 @@ def _injected(stage: type[Stage], order: Order) -> dict[str, Any]:
 class _Kernels:
     """One kernel a stage; the next one warms up while the present one works."""
 
-    def __init__(self, order: Order, record: RunRecord) -> None:
-        self._names = iter([stage.name for stage in order.stages])
+    def __init__(self, names: Sequence[str], record: RunRecord) -> None:
+        self._names = iter(names)
         self._record = record
         self._pool = ThreadPoolExecutor(1)
         self._warm: Future[Kernel] | None = None
@@ -232,5 +301,4 @@ def explain(record: RunRecord) -> RunbookError | None:
     failed = [stage for stage in record.stages if stage.error]
     if not failed:
         return None
-    notebook = os.path.relpath(record.folder / f"{failed[0].name}.ipynb")
-    return RunbookError(f"{failed[0].name}: {failed[0].error}", f"the record is {notebook}")
+    return RunbookError(f"{failed[0].name}: {failed[0].error}")

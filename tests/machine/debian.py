@@ -11,6 +11,7 @@ The network is the host's: what listens on port 8000 inside listens on port 8000
 
 import atexit
 import contextlib
+import fcntl
 import os
 import shlex
 import shutil
@@ -58,6 +59,30 @@ def wait_until(what: str, happened: Callable[[], T], timeout: float = 30.0) -> T
 def held_ports(ports: Sequence[int] = HUB_PORTS) -> list[int]:
     """Those of the ports on which someone on this computer is listening."""
     return [port for port in ports if _answers(port)]
+
+
+class _Turn:
+    """One test session at a time has machines running: they all share this computer's ports."""
+
+    def __init__(self) -> None:
+        self._machines = 0
+        self._file: IO[bytes] | None = None
+
+    def take(self) -> None:
+        """Wait for other sessions; a session that has it may boot as many as it likes."""
+        self._machines += 1
+        if self._file is None:
+            self._file = open("/run/lock/jupyterhub-runbook-machines", "wb")  # noqa: SIM115
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def give(self) -> None:
+        self._machines -= 1
+        if self._machines == 0 and self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+_turn = _Turn()
 
 
 @cache
@@ -112,7 +137,10 @@ class Machine:
         """
         assert not self._nspawn, "this machine is running already"
         assert not self._sealed, "this machine is a snapshot: boot Machine(layers)"
+        _turn.take()
         taken = ", ".join(map(str, held_ports()))
+        if taken:
+            _turn.give()
         assert not taken, f"port {taken} is in use on this computer, and machines share its network"
         self._cgroups = cgroups.create(self._overlay.home.name)
         self._nspawn = self._spawn(init)
@@ -147,6 +175,7 @@ class Machine:
         self._nspawn.wait()
         self._nspawn, self._leader = None, 0
         cgroups.remove(self._cgroups)
+        _turn.give()
 
     def close(self) -> None:
         """Stop, unmount, and forget what was written, unless a snapshot keeps it."""
