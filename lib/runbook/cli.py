@@ -15,8 +15,9 @@ from rich.text import Text
 from runbook import __version__, cli_read, display, facts, params, runner
 from runbook.errors import ParameterError, RunbookError
 from runbook.lock import Locked
+from runbook.order import NOTEBOOKS, ROOT, Order, select
 from runbook.record import RunRecord
-from runbook.stages import Launch, Pam, Stage
+from runbook.stages import Launch, Pam, Stage, Undo
 
 DONE, FAILED, CHANGES, USAGE, LOCKED = 0, 1, 2, 64, 75
 INTERRUPTED = 130  # as shells say of SIGINT
@@ -57,8 +58,14 @@ def cli() -> None:
 @cli.command()
 @_common
 @click.option("--plan", is_flag=True, help="The same as the command `plan`.")
+@click.option("--resume", is_flag=True, help="Go on with the last run that did not end well.")
 def run(
-    params_file: Path | None, pairs: Sequence[str], first: str, only: Sequence[str], plan: bool
+    params_file: Path | None,
+    pairs: Sequence[str],
+    first: str,
+    only: Sequence[str],
+    plan: bool,
+    resume: bool,
 ) -> int:
     """Install, configure, launch and prove the hub.
 
@@ -68,7 +75,9 @@ def run(
         ./runbook run --from 20-configure
         ./runbook run --only 60-services
     """
-    record = _go(params_file, pairs, first, only, dry_run=plan)
+    if resume and (only or first or plan):
+        raise ParameterError("--resume goes on where the run stopped", "leave out the other words")
+    record = _go(params_file, pairs, first, only, dry_run=plan, resume=resume)
     if plan:
         return _show_plan(record)
     if record.status == "done" and not (only or first):
@@ -88,6 +97,32 @@ def plan(params_file: Path | None, pairs: Sequence[str], first: str, only: Seque
     return _show_plan(_go(params_file, pairs, first, only, dry_run=True))
 
 
+@cli.command()
+@click.argument("run_name", default="latest", metavar="[RUN]")
+@click.option("--force", is_flag=True, help="Also what was edited since; a copy is kept.")
+@click.option("--plan", is_flag=True, help="Show what would be taken back, changing nothing.")
+def undo(run_name: str, force: bool, plan: bool) -> int:
+    """Take back what a run changed: RUN is its name, `latest` or `all`.
+
+    \b
+    For example:
+        ./runbook undo --plan
+        ./runbook undo all
+    """
+    place = "the command line"
+    values = {"undo_run": params.Value(run_name, place), "force": params.Value(force, place)}
+    out.print(f"{'plan to undo' if plan else 'undo'} {run_name}")
+    record = _execute(Order(values, Path("undo"), [Undo], plan))
+    if plan:
+        return _show_plan(record)
+    checks = {check["what"]: check for stage in record.stages for check in stage.checks}
+    for check in checks.values():
+        if check["status"] == "warning":
+            out.print(Text(f"  ! {check['what']}: {check['found']}", style="yellow"))
+    out.print(f"The record is {_short(record.folder)}/")
+    return _exit_code(record)
+
+
 @cli.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTER LAB ARGS]")
 def lab(words: Sequence[str]) -> NoReturn:
@@ -98,7 +133,7 @@ def lab(words: Sequence[str]) -> NoReturn:
         ./runbook lab --no-browser
     """
     root = ["--allow-root"] if facts.is_root() else []
-    index = str(runner.NOTEBOOKS / "index.ipynb")
+    index = str(NOTEBOOKS / "index.ipynb")
     command = [sys.executable, "-m", "jupyterlab", *root, *words, index]
     os.execv(sys.executable, command)
 
@@ -112,7 +147,7 @@ def test(words: Sequence[str]) -> NoReturn:
     For example:
         ./runbook test tests/unit -k journal
     """
-    os.chdir(runner.ROOT)
+    os.chdir(ROOT)
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *words])
 
 
@@ -123,23 +158,30 @@ def _go(
     only: Sequence[str],
     *,
     dry_run: bool,
+    resume: bool = False,
 ) -> RunRecord:
     file = _file(params_file)
-    stages: Sequence[type[Stage]] = runner.select(only, first)
-    what = "plan" if dry_run else "run"
+    stages: Sequence[type[Stage]] = select(only, first)
+    what = "plan" if dry_run else "resume" if resume else "run"
     why = "" if params_file else f" (you are {facts.current_user()}, and named no other)"
     out.print(f"{what} with {_short(file)}{why}", soft_wrap=True)
-    order = runner.Order(_values(file, pairs), file, stages, dry_run)
+    return _execute(Order(_values(file, pairs), file, stages, dry_run, resume))
+
+
+def _execute(order: Order) -> RunRecord:
     record = runner.run(order, out)
     error = runner.explain(record)
     if error:
         _complain(error)
+        err.print(f"The record is {_short(record.folder)}/")
+        if not order.dry_run and len(order.stages) > 1:
+            err.print("To go on from here: the same command with --resume")
     return record
 
 
 def _file(given: Path | None) -> Path:
     name = "server.yaml" if facts.is_root() else "laptop.yaml"
-    return given or runner.ROOT / "params" / name
+    return given or ROOT / "params" / name
 
 
 def _values(file: Path, pairs: Sequence[str]) -> dict[str, params.Value]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from runbook import failure, reading, runner
+from runbook import failure, order, reading
 from runbook.display import MARKS, Table
+from runbook.errors import RunbookError
 from runbook.reading import Run, duration
 from runbook.record import StageRecord
 
@@ -30,10 +32,11 @@ def runs() -> None:
     For example:
         ./runbook runs
     """
-    found = [reading.load(folder) for folder in reading.folders(runner.RUNS)]
-    if not found:
+    folders = reading.folders(order.RUNS)
+    if not folders:
         _out().print("there is no run yet; `./runbook run` makes one")
         return
+    found = list(_readable(folders))
     headers = ("", "run", "parameters", "stages changed", "took")
     _out().print(Table("Runs, the latest last", headers, [_row(run) for run in found]))
 
@@ -50,7 +53,7 @@ def show(run: str) -> None:
         ./runbook show
         ./runbook show 20261122T2140
     """
-    found, out = reading.find(run, runner.RUNS), _out()
+    found, out = reading.find(run, order.RUNS), _out()
     for part in _story(found):
         out.print(part)
 
@@ -67,7 +70,7 @@ def diff(old: str, new: str) -> None:
     """
     from runbook import comparing  # nbdime takes its time to load
 
-    before, after = (reading.find(word, runner.RUNS) for word in (old, new))
+    before, after = (reading.find(word, order.RUNS) for word in (old, new))
     out = _out()
     tables = comparing.tables(before, after)
     for table in tables:
@@ -93,10 +96,19 @@ def report(run: str) -> None:
     """
     from runbook.report import write_report  # nbconvert takes its time to load
 
-    click.echo(write_report(reading.find(run, runner.RUNS).folder))
+    click.echo(write_report(reading.find(run, order.RUNS).folder))
 
 
 COMMANDS = (runs, show, diff, report)
+
+
+def _readable(folders: Iterable[Path]) -> Iterator[Run]:
+    """The runs in ``folders``; of a record that cannot be read, a line on standard error."""
+    for folder in folders:
+        try:
+            yield reading.load(folder)
+        except RunbookError as error:
+            click.echo(error.message, err=True)
 
 
 def _row(run: Run) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ class Table:
         if not self.rows:
             return ""
         head = "".join(f'<th style="{_CELL}">{escape(h)}</th>' for h in self.headers)
-        body = "".join(f"<tr>{''.join(_cells(row))}</tr>" for row in self.rows)
+        body = "".join(f"<tr{_ground(row[0])}>{''.join(_cells(row))}</tr>" for row in self.rows)
         return (
             f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table>"
@@ -124,6 +124,12 @@ class Table:
         if self.data:
             bundle[DATA_MIME] = self.redacted().data
         return bundle
+
+
+def _ground(mark: str) -> str:
+    """A failed row, and a warning, must not be looked for."""
+    grounds = {"failed": _GROUND["-"], "warning": "rgba(183,121,31,.16)"}
+    return f' style="background:{grounds[mark]}"' if mark in grounds else ""
 
 
 def _cells(row: Sequence[str]) -> Iterable[str]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,25 @@ def home() -> Path:
         return Path("/var/lib/jupyterhub-runbook")
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
     return Path(state) / "jupyterhub-runbook"
+
+
+@dataclass
+class Touched:
+    """A resource that was changed: its state before the first change, and after the last one.
+
+    ``after`` is None where a crash interrupted the last change; ``entries`` are the journal's.
+    """
+
+    resource: dict[str, str]
+    before: dict[str, Any]
+    summary: str
+    after: dict[str, Any] | None = None
+    entries: list[str] = field(default_factory=list)
+    run: str = ""
+
+    def began(self, entry: str, run: str) -> None:
+        self.entries.append(entry)
+        self.after, self.run = None, run
 
 
 class Journal:
@@ -58,6 +78,30 @@ class Journal:
     def end(self, entry: str, after: Any) -> None:
         """Write down that the change ``entry`` was made, and what holds now."""
         self._append(event="end", id=entry, after=after)
+
+    def taken_back(self, entries: Sequence[str]) -> None:
+        """Write down that the changes ``entries`` do not hold any more."""
+        self._append(event="undone", ids=list(entries))
+
+    def touched(self, run: str = "") -> list[Touched]:
+        """What was changed, by ``run`` or by any, and not taken back; the newest first."""
+        found: dict[str, Touched] = {}
+        begun: dict[str, str] = {}
+        for line in self.entries():
+            if line["event"] == "begin" and run in ("", line["run"]):
+                name = begun[line["id"]] = json.dumps(line["resource"], sort_keys=True)
+                new = Touched(line["resource"], line["before"], line["summary"])
+                found.setdefault(name, new).began(line["id"], line["run"])
+            elif line["event"] == "end" and line["id"] in begun:
+                found[begun[line["id"]]].after = line["after"]
+            elif line["event"] == "undone":
+                for entry in line["ids"]:
+                    found.pop(begun.get(entry, ""), None)
+        return list(reversed(found.values()))
+
+    def runs(self) -> list[str]:
+        """The runs with changes that were not taken back, the newest last."""
+        return list(dict.fromkeys(touched.run for touched in reversed(self.touched())))
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """Every line, oldest first; a line that a crash cut short is passed over."""

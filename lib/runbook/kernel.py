@@ -7,7 +7,8 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import KernelManager
 
 from runbook import secrets
-from runbook.machine import KERNEL_VARIABLE
+from runbook.machine import KERNEL_VARIABLE, LOG_VARIABLE
+from runbook.stages.base import RUN_VARIABLE
 
 PREFIX = "runbook-kernel-"
 # What a command, a package manager above all, has to come to an orderly end.
@@ -119,3 +121,40 @@ def _started_by(folder: Path) -> Iterator[psutil.Process]:
                 yield psutil.Process(int(entry.parent.name))
         except (OSError, psutil.Error):  # ended meanwhile, or somebody else's
             continue
+
+
+class Kernels:
+    """One kernel a stage of the record ``folder``; the next one warms up meanwhile."""
+
+    def __init__(self, names: Sequence[str], cwd: Path, folder: Path) -> None:
+        self._names = iter(names)
+        self._cwd = cwd
+        self._record = folder
+        self._pool = ThreadPoolExecutor(1)
+        self._warm: Future[Kernel] | None = None
+
+    def __enter__(self) -> Kernels:
+        self._warm_up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._warm:
+            self._warm.result().stop()
+        self._pool.shutdown()
+
+    def next(self) -> Kernel:
+        assert self._warm is not None
+        kernel = self._warm.result()
+        self._warm_up()
+        return kernel
+
+    def _warm_up(self) -> None:
+        name = next(self._names, None)
+        self._warm = None
+        if name:
+            env = {
+                "RUNBOOK_RUN": self._record.name,
+                RUN_VARIABLE: str(self._record),
+                LOG_VARIABLE: str(self._record / "logs" / f"{name}.log"),
+            }
+            self._warm = self._pool.submit(Kernel, self._cwd, env)

@@ -77,19 +77,22 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     timeout: float = 900,
+    dies_with_us: bool = False,
 ) -> Outcome:
     """Run ``argv`` and wait for it, at most ``timeout`` seconds.
 
     ``env`` is laid over the present environment; ``input`` goes to standard input, which is
-    otherwise empty. Raises `CommandError` unless it exits with 0 or ``check`` is off; a command
-    that does not exist counts as exit code 127, one that cannot be executed as 126, a timeout as
-    124 (as in sh and timeout(1)).
+    otherwise empty. A command that ``dies_with_us`` is killed when this process is: a long
+    download must not go on beside the run that resumes. Raises `CommandError` unless it exits
+    with 0 or ``check`` is off; a command that does not exist counts as exit code 127, one that
+    cannot be executed as 126, a timeout as 124 (as in sh and timeout(1)).
     """
     words = tuple(str(word) for word in argv)
+    guard = ("setpriv", "--pdeathsig", "KILL", "--") if dies_with_us else ()
     started = time.monotonic()
     try:
         done = subprocess.run(
-            words,
+            (*guard, *words),
             input=input if input is not None else "",
             capture_output=True,
             text=True,

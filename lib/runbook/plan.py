@@ -98,13 +98,19 @@ class Plan:
                 raise PlanError(
                     f"{resource} changed since the plan was made", "look at a new plan first"
                 )
-            self.journal.prepare()
-            resource.backup(self.journal.backups)
-            entry = self.journal.begin(
-                self.stage, step.change.summary, resource.identity(), resource.as_json(before)
-            )
-            resource.apply()
-            self.journal.end(entry, resource.as_json(resource.read()))
+            if resource.lasting:
+                self._apply_journaled(step)
+            else:
+                resource.apply()
+
+    def _apply_journaled(self, step: Step) -> None:
+        resource, journal = step.resource, self.journal
+        journal.prepare()
+        resource.backup(journal.backups)
+        before = resource.as_json(step.before)
+        entry = journal.begin(self.stage, step.change.summary, resource.identity(), before)
+        resource.apply()
+        journal.end(entry, resource.as_json(resource.read()))
 
     def table(self) -> Table:
         """The changes as rows and diffs; how many things are as they should be."""

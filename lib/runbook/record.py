@@ -29,6 +29,7 @@ class StageRecord:
     checks: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     error: str = ""
+    made_by: str = ""  # SHA-256 of notebook, library and parameters
 
 
 @dataclass
@@ -77,6 +78,15 @@ class RunRecord:
                 raise
             atomic.write(self.folder / "run.json", text.encode(), mode=0o600)
 
+    @classmethod
+    def load(cls, folder: Path) -> RunRecord:
+        """The record in ``folder``, as `save` wrote it."""
+        said = json.loads((folder / "run.json").read_text())
+        names = ("params_file", "params_sha256", "status", "started", "ended", "params", "settings")
+        stages = [StageRecord(**stage) for stage in said["stages"]]
+        own = {name: said[name] for name in (*names, "dry_run")}
+        return cls(folder, stages=stages, **own)
+
     def close(self, status: str) -> None:
         self.status, self.ended = status, _now()
         self.save()
@@ -106,6 +116,44 @@ class RecordHandler:
 
     def pretty_path(self, path: str) -> str:
         return path
+
+
+def newest(runs: Path, name: str) -> RunRecord | None:
+    """The newest record of a run, not of a plan, with the parameter file ``name``."""
+    for path in sorted(runs.glob("*/run.json"), reverse=True):
+        record = RunRecord.load(path.parent)
+        if Path(record.params_file).stem == name and not record.dry_run:
+            return record
+    return None
+
+
+def mend(record: RunRecord) -> None:
+    """Say the truth in a record whose runner was killed, and so could not."""
+    for stage in record.stages:
+        if stage.status == "running":
+            stage.status, stage.error = "failed", "the runner was killed"
+            _mend_notebook(record.folder / f"{stage.name}.ipynb")
+    record.close("interrupted")
+
+
+def _mend_notebook(path: Path) -> None:
+    if not path.exists():
+        return
+    notebook = nbformat.read(path, 4)
+    for cell in notebook.cells:
+        if cell.metadata.get("papermill", {}).get("status") == "running":
+            cell.metadata.papermill.update(status="failed", exception=True)
+            notebook.metadata.papermill.exception = True
+    atomic.write(path, nbformat.writes(notebook).encode(), mode=0o600)
+
+
+def set_aside(notebook: Path) -> None:
+    """Rename the notebook of a failed attempt, so that the next one does not hide it."""
+    number = 1
+    while (aside := notebook.with_name(f"{notebook.stem}.attempt-{number}.ipynb")).exists():
+        number += 1
+    if notebook.exists():
+        notebook.rename(aside)
 
 
 def new_folder(runs: Path, name: str) -> Path:

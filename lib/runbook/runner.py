@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,48 +17,27 @@ from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
 
 from runbook import params
-from runbook.errors import ParameterError, RunbookError
+from runbook.errors import RunbookError
 from runbook.journal import Journal
-from runbook.kernel import Kernel, remove_stale
+from runbook.kernel import Kernel, Kernels, remove_stale
 from runbook.lock import lock
-from runbook.machine import LOG_VARIABLE
+from runbook.order import NOTEBOOKS, RUNS, Order, stage_called
 from runbook.progress import Progress
-from runbook.record import RecordHandler, RunRecord, StageRecord, error_of, new_folder, said_by
-from runbook.stages import STAGES, Stage, validate
-from runbook.stages.base import RUN_VARIABLE
+from runbook.record import (
+    RecordHandler,
+    RunRecord,
+    StageRecord,
+    error_of,
+    new_folder,
+    said_by,
+    set_aside,
+)
+from runbook.resume import continued, good_so_far, made_by
+from runbook.stages import Stage, validate
 
-ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = ROOT / "notebooks"
-RUNS = ROOT / "runs"
 # The longest cell is the download of the packages over a slow line.
 CELL_SECONDS = 3600
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to run: the parameters, from which file, which stages, and whether only to plan."""
-
-    values: dict[str, params.Value]
-    params_file: Path
-    stages: Sequence[type[Stage]] = STAGES
-    dry_run: bool = False
-
-
-def select(only: Sequence[str], first: str) -> list[type[Stage]]:
-    """The stages named by ``--only`` or from ``--from`` on; names as 30, pam or 40-pam."""
-    chosen = list({_stage(word) for word in only}) or list(STAGES)
-    if first:
-        chosen = [s for s in chosen if STAGES.index(s) >= STAGES.index(_stage(first))]
-    return sorted(chosen, key=STAGES.index)
-
-
-def _stage(word: str) -> type[Stage]:
-    for stage in STAGES:
-        if word in (stage.name, *stage.name.split("-", 1)):
-            return stage
-    names = ", ".join(stage.name for stage in STAGES)
-    raise ParameterError(f"no stage is called {word!r}", f"the stages are {names}")
 
 
 def run(order: Order, console: Console) -> RunRecord:
@@ -73,33 +50,46 @@ def run(order: Order, console: Console) -> RunRecord:
     runbook.lock.Locked
         if another run is going on.
     """
-    validate(order.values)
+    validate(order.values, order.stages)
     journal = Journal()
     with lock(journal.folder, f"started {time.strftime('%H:%M:%S')}"):
         remove_stale()
-        folder = new_folder(RUNS, order.params_file.stem)
-        RecordHandler(folder)
-        record = RunRecord(
-            folder,
-            str(order.params_file),
-            params.fingerprint(order.values),
-            [StageRecord(stage.name) for stage in order.stages],
-            params={name: value.value for name, value in order.values.items()},
-            settings=params.settings_among(order.values),
-            dry_run=order.dry_run,
-        )
+        record = continued(order) if order.resume else _new(order)
+        order = replace(order, stages=[stage_called(stage.name) for stage in record.stages])
+        RecordHandler(record.folder)
         record.save()
         with _signals_interrupt():
             _execute(order, record, console)
     return record
 
 
+def _new(order: Order) -> RunRecord:
+    return RunRecord(
+        new_folder(RUNS, order.params_file.stem),
+        str(order.params_file),
+        params.fingerprint(order.values),
+        [StageRecord(stage.name) for stage in order.stages],
+        params={name: value.value for name, value in order.values.items()},
+        settings=params.settings_among(order.values),
+        dry_run=order.dry_run,
+    )
+
+
 def _execute(order: Order, record: RunRecord, console: Console) -> None:
     outcome = "failed"
+    good = good_so_far(order, record) if order.resume else 0
+    names = [entry.name for entry in record.stages[good:]]
     try:
-        with Progress(console, len(order.stages)) as progress, _Kernels(order, record) as kernels:
-            for stage, entry in zip(order.stages, record.stages, strict=True):
+        with (
+            Progress(console, len(record.stages)) as progress,
+            Kernels(names, NOTEBOOKS, record.folder) as kernels,
+        ):
+            for entry in record.stages[:good]:
+                progress.stage(entry.name)
+                progress.done(entry)
+            for stage, entry in zip(order.stages[good:], record.stages[good:], strict=True):
                 progress.stage(stage.name)
+                _begin(entry, stage, order, record)
                 _execute_stage(stage, entry, order, record, kernels.next(), progress)
                 record.save()
                 progress.done(entry)
@@ -122,6 +112,13 @@ def _write_report(record: RunRecord, console: Console) -> None:
         write_report(record.folder)
     except Exception as error:
         console.print(f"index.html was not written: {error}", markup=False)
+
+
+def _begin(entry: StageRecord, stage: type[Stage], order: Order, record: RunRecord) -> None:
+    """Say on disk that the stage is being executed: a killed runner could not say it later."""
+    set_aside(record.folder / f"{entry.name}.ipynb")
+    entry.__init__(entry.name, "running", made_by=made_by(stage, order))  # type: ignore[misc]
+    record.save()
 
 
 def _execute_stage(
@@ -186,43 +183,6 @@ def _injected(stage: type[Stage], order: Order) -> dict[str, Any]:
     return {**{n: getattr(chosen, n) for n in differing}, "dry_run": order.dry_run}
 
 
-class _Kernels:
-    """One kernel a stage; the next one warms up while the present one works."""
-
-    def __init__(self, order: Order, record: RunRecord) -> None:
-        self._names = iter([stage.name for stage in order.stages])
-        self._record = record
-        self._pool = ThreadPoolExecutor(1)
-        self._warm: Future[Kernel] | None = None
-
-    def __enter__(self) -> _Kernels:
-        self._warm_up()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._warm:
-            self._warm.result().stop()
-        self._pool.shutdown()
-
-    def next(self) -> Kernel:
-        assert self._warm is not None
-        kernel = self._warm.result()
-        self._warm_up()
-        return kernel
-
-    def _warm_up(self) -> None:
-        name = next(self._names, None)
-        folder = self._record.folder
-        self._warm = None
-        if name:
-            env = {
-                "RUNBOOK_RUN": self._record.run_id,
-                RUN_VARIABLE: str(folder),
-                LOG_VARIABLE: str(folder / "logs" / f"{name}.log"),
-            }
-            self._warm = self._pool.submit(Kernel, NOTEBOOKS, env)
-
-
 def _tag(cell: Any) -> str:
     tags = cell.metadata.get("tags", ())
     return str(tags[0]) if tags else "text"
@@ -257,5 +217,4 @@ def explain(record: RunRecord) -> RunbookError | None:
     failed = [stage for stage in record.stages if stage.error]
     if not failed:
         return None
-    notebook = os.path.relpath(record.folder / f"{failed[0].name}.ipynb")
-    return RunbookError(f"{failed[0].name}: {failed[0].error}", f"the record is {notebook}")
+    return RunbookError(f"{failed[0].name}: {failed[0].error}")

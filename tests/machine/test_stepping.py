@@ -1,9 +1,9 @@
 """Stepping through the notebooks makes the same machine as the headless run."""
 
-import re
 from pathlib import Path
 
 import pytest
+from compare import accounts, listing
 from debian import Machine, wait_until
 from hub import CHECKOUT, Installed, hub_answers
 from trees import Layers
@@ -23,28 +23,6 @@ for path in sorted(sys.argv[1:]):
         for number, cell in enumerate(notebook.cells):
             client.execute_cell(cell, number)
 """
-PARTS = ("/etc", "/opt/jupyterhub", "/var/lib/jupyterhub")
-# Made anew by every installation, or by the programs while they run.
-VARIES = re.compile(
-    r"^/etc/(passwd-|shadow-?|group-|gshadow-?|subuid-|subgid-|mtab|resolv.conf|machine-id|ld.so.cache)|"
-    r"^/var/lib/jupyterhub/(jupyterhub.sqlite|jupyterhub_cookie_secret|proxy_auth_token|tokens/)|"
-    r"__pycache__|/RECORD |/direct_url.json|/\.package-lock\.json|/etc/\.pwd.lock"
-)
-
-
-def listing(machine: Machine) -> set[str]:
-    """Path, kind, mode, owner and hash of everything the runbook answers for."""
-    script = (
-        f"find {' '.join(PARTS)} -printf '%p %y %m %u:%g %l\\n' | sort; "
-        f"find {' '.join(PARTS)} -type f -print0 | xargs -0 sha256sum"
-    )
-    lines = machine.run(["sh", "-c", script], timeout=120).stdout.splitlines()
-    turned = (re.sub(r"^([0-9a-f]{64})  (.*)$", r"\2 \1", line) for line in lines)
-    return {line for line in turned if not VARIES.search(line)}
-
-
-def accounts(machine: Machine) -> str:
-    return machine.run(["sh", "-c", "getent passwd; getent group"]).stdout
 
 
 def test_stepping_through_gives_the_same_machine_as_the_run(

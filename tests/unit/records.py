@@ -64,7 +64,9 @@ def notebook(
         new_markdown_cell("## Operator's note", id="note-text"),
         new_markdown_cell(note, id="note"),
     ]
-    nbformat.write(new_notebook(cells=cells), folder / f"{stage.name}.ipynb")
+    # Not nbformat.write: checking 200,000 outputs against the schema takes long.
+    text = nbformat.v4.writes(new_notebook(cells=cells))
+    (folder / f"{stage.name}.ipynb").write_text(text)
 
 
 def printed(text: str) -> Any:

@@ -126,7 +126,9 @@ def test_a_part_of_a_run_goes_on_with_the_same_part(
     tmp_path: Path, names: list[str], words: str
 ) -> None:
     made = [stage for stage in stages(launch=FAILED, pam=FAILED) if stage.name in names]
-    assert f"./runbook run params/server.yaml {words}" in page(record(tmp_path, made, "failed")).text
+    assert (
+        f"./runbook run params/server.yaml {words}" in page(record(tmp_path, made, "failed")).text
+    )
 
 
 def test_a_plan_that_failed_is_planned_again(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 
 from runbook import facts, machine, secrets
 from runbook.errors import StageError
-from runbook.resources import Membership, User
+from runbook.resources import Change, Membership, Resource, User
+from runbook.resources.account import Presence
 
 MEMBER, OUTSIDER = "runbook-probe", "runbook-outsider"
 # Tells an account of ours, which a crash left behind, from somebody's of the same name.
@@ -25,6 +27,28 @@ PATIENCE_SECONDS = 10
 class Account:
     name: str
     password: str = field(repr=False)
+
+
+@dataclass
+class ProbeAccount(Resource):
+    """A probe account that a crash left behind: not wanted."""
+
+    name: str
+    key: ClassVar[tuple[str, ...]] = ("name",)
+    lasting: ClassVar[bool] = False
+
+    def read(self) -> Presence:
+        return Presence(facts.user_exists(self.name) and _is_ours(self.name))
+
+    def change(self, state: Presence) -> Change | None:
+        what = f"account {self.name}, left over by an interrupted proof"
+        return Change("remove", what, undoable=False) if state.exists else None
+
+    def apply(self) -> None:
+        remove(self.name)
+
+    def restore(self, state: Presence, backups: Path) -> None:
+        """Nobody wants it back."""
 
 
 @contextmanager
@@ -52,13 +76,17 @@ def remove(name: str) -> None:
     if not facts.user_exists(name):
         return
     entry = pwd.getpwnam(name)
-    if entry.pw_gecos != COMMENT:
+    if not _is_ours(name):
         raise StageError(
             f"the account {name} was not made by the runbook", "rename it: the proof needs the name"
         )
     _end_processes(entry.pw_uid)
     machine.run(["userdel", "--force", name])
     shutil.rmtree(Path(entry.pw_dir), ignore_errors=True)
+
+
+def _is_ours(name: str) -> bool:
+    return pwd.getpwnam(name).pw_gecos == COMMENT
 
 
 def _end_processes(uid: int) -> None:

@@ -38,7 +38,10 @@ def trial_hub(
     atomic.write(folder / "config.py", config.encode(), mode=0o600, owner=owner)
     atomic.write(folder / "token", token.encode(), mode=0o600, owner=owner)
     try:
-        with _running([*as_hub, str(prefix / "bin/jupyterhub"), "-f", "config.py"], prefix, folder):
+        guard = ["setpriv", "--pdeathsig", "TERM", "--"]
+        with _running(
+            [*as_hub, *guard, str(prefix / "bin/jupyterhub"), "-f", "config.py"], prefix, folder
+        ):
             url = f"http://127.0.0.1:{port}"
             wait_until(lambda: _answers(url), START_SECONDS, "the trial hub")
             yield url, token

@@ -23,6 +23,7 @@ class Group(Resource):
 
     name: str
     key: ClassVar[tuple[str, ...]] = ("name",)
+    state_type: ClassVar[type] = Presence
 
     def read(self) -> Presence:
         return Presence(facts.group_exists(self.name))
@@ -63,6 +64,7 @@ class User(Resource):
     passwords: Path | None = None
 
     key: ClassVar[tuple[str, ...]] = ("name",)
+    state_type: ClassVar[type] = UserState
 
     def read(self) -> UserState:
         try:
@@ -86,8 +88,16 @@ class User(Resource):
         comment = ["--comment", self.comment] if self.comment else []
         machine.run(["useradd", *kind, *home, *comment, "--shell", self.shell, self.name])
         if not self.system:
-            password = self.password or self._kept_password()
+            self._set_password()
+
+    def _set_password(self) -> None:
+        """An account that got no password would be taken for a finished one: it goes again."""
+        password = self.password or self._kept_password()
+        try:
             machine.run(["chpasswd"], input=f"{self.name}:{password}\n")
+        except BaseException:
+            machine.run(["userdel", "--remove", self.name], check=False)
+            raise
 
     def _kept_password(self) -> str:
         assert self.passwords is not None
@@ -97,9 +107,21 @@ class User(Resource):
         atomic.write(self.passwords, content, mode=0o600)
         return password
 
+    def why_keep(self) -> str:
+        """A home with anything in it that is not as useradd(8) made it is somebody's own."""
+        home = Path(self.read().home or "/nonexistent")
+        if home.is_relative_to("/home") and home.exists():
+            own = [path for path in home.rglob("*") if not _is_skeleton(path, home)]
+            if own:
+                return f"{own[0]} is not the runbook's"
+        return ""
+
     def restore(self, state: UserState, backups: Path) -> None:
-        if not state.exists and facts.user_exists(self.name):
-            machine.run(["userdel", self.name])
+        present = self.read()
+        if not state.exists and present.exists:
+            # Without a reason to keep it, the home holds nothing but the skeleton.
+            home = ["--remove"] if Path(present.home).is_relative_to("/home") else []
+            machine.run(["userdel", *home, self.name])
 
 
 @dataclass(frozen=True)
@@ -114,6 +136,7 @@ class Membership(Resource):
     user: str
     group: str
     key: ClassVar[tuple[str, ...]] = ("user", "group")
+    state_type: ClassVar[type] = MembershipState
 
     def read(self) -> MembershipState:
         return MembershipState(self.user in facts.members(self.group))
@@ -127,3 +150,10 @@ class Membership(Resource):
     def restore(self, state: MembershipState, backups: Path) -> None:
         if not state.member and self.user in facts.members(self.group):
             machine.run(["gpasswd", "--delete", self.user, self.group])
+
+
+def _is_skeleton(path: Path, home: Path) -> bool:
+    original = Path("/etc/skel") / path.relative_to(home)
+    if path.is_file() and original.is_file():
+        return path.read_bytes() == original.read_bytes()
+    return path.is_dir() and original.is_dir()

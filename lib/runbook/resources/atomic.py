@@ -22,6 +22,8 @@ def write(
     ``owner`` is (user, group); None leaves what the process has. ``validate`` gets the path of
     the new text and raises to refuse it; ``path`` is then as it was.
     """
+    for left in path.parent.glob(f".{path.name}.*.new{path.suffix}"):
+        left.unlink()  # by a crash
     # A dot in the name: sudo and run-parts pass over such files while this one stands there.
     descriptor, name = tempfile.mkstemp(
         prefix=f".{path.name}.", suffix=f".new{path.suffix}", dir=path.parent

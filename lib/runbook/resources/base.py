@@ -7,6 +7,9 @@ about, ``restore`` puts an earlier state back. A resource wraps the system's own
 from __future__ import annotations
 
 import difflib
+import json
+import os
+import shutil
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -40,6 +43,16 @@ class Resource(ABC):
 
     lane: str = ""
     key: ClassVar[tuple[str, ...]] = ()
+    state_type: ClassVar[type]
+    #: Whether a state that is neither before nor after means that somebody edited it since.
+    guarded: ClassVar[bool] = True
+    #: Whether the journal keeps its changes; not those that nobody would ever take back.
+    lasting: ClassVar[bool] = True
+    kinds: ClassVar[dict[str, type[Resource]]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        Resource.kinds[cls.__name__] = cls
 
     @abstractmethod
     def read(self) -> Any:
@@ -60,6 +73,18 @@ class Resource(ABC):
     def backup(self, backups: Path) -> None:  # noqa: B027 - most kinds need none
         """Keep what ``state`` alone could not bring back, under ``backups``."""
 
+    def why_keep(self) -> str:
+        """Why it must not be taken back, though nobody edited it; empty where it may."""
+        return ""
+
+    @staticmethod
+    def of(identity: dict[str, str]) -> Resource:
+        """The resource that `identity` was once given by; enough of it to read and restore."""
+        cls = Resource.kinds[identity["kind"]]
+        types = {f.name: f.type for f in fields(cls)}  # type: ignore[arg-type]
+        words = {k: v for k, v in identity.items() if k != "kind"}
+        return cls(**{k: Path(v) if types[k] == "Path" else v for k, v in words.items()})
+
     def identity(self) -> dict[str, str]:
         """What the journal needs to find this resource again."""
         return {
@@ -69,10 +94,24 @@ class Resource(ABC):
 
     @staticmethod
     def as_json(state: Any) -> dict[str, Any]:
-        return {f.name: getattr(state, f.name) for f in fields(state)}
+        """``state`` as the journal has it, and as `state_from` takes it."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(state)))
+        return plain
+
+    def state_from(self, plain: dict[str, Any]) -> Any:
+        return self.state_type(**plain)
 
     def __str__(self) -> str:
         return " ".join(self.identity().values()).lower()
+
+
+def archive(path: Path, backups: Path) -> None:
+    """Move what programs or people wrote at ``path`` beside the record of the present run."""
+    folder = Path(os.environ.get("RUNBOOK_RUN_DIR") or backups) / "archive"
+    target = folder / path.relative_to("/")
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    shutil.move(path, target)
 
 
 def unified(before: str, after: str, path: Path | str) -> str:

@@ -57,6 +57,7 @@ class Certificate(Resource):
     group: str = "root"
 
     key: ClassVar[tuple[str, ...]] = ("path", "key_path")
+    state_type: ClassVar[type] = CertificateState
 
     def read(self) -> CertificateState:
         return look(self.path) if self.key_path.exists() else CertificateState()

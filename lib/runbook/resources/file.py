@@ -9,11 +9,11 @@ import pwd
 import shutil
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from runbook import machine, secrets
+from runbook import machine
 from runbook.errors import PlanError
 from runbook.resources import atomic
 from runbook.resources.base import Change, Kind, Resource, attribute_diff, unified
@@ -73,7 +73,7 @@ def _group(gid: int) -> str:
 
 
 @dataclass
-class _Owned(Resource):
+class Owned(Resource):
     """What files and folders share: a path, an owner, a group, a mode."""
 
     path: Path
@@ -82,6 +82,7 @@ class _Owned(Resource):
     mode: int = 0o644
 
     key: ClassVar[tuple[str, ...]] = ("path",)
+    state_type: ClassVar[type] = FileState
 
     def _wanted(self) -> dict[str, str]:
         return {"owner": self.owner, "group": self.group, "mode": f"{self.mode:04o}"}
@@ -106,7 +107,7 @@ class _Owned(Resource):
 
 
 @dataclass
-class File(_Owned):
+class File(Owned):
     """A text file with this content.
 
     ``validate`` is a command that must accept the new text before it is put in place; its word
@@ -118,7 +119,7 @@ class File(_Owned):
     once: bool = False
 
     def read(self) -> FileState:
-        return look(self.path, with_hash=not self.once)
+        return look(self.path, with_hash=True)
 
     def change(self, state: FileState) -> Change | None:
         refuse(self.path, state, kinds=("folder",), wanted="file")
@@ -138,7 +139,7 @@ class File(_Owned):
 
     def backup(self, backups: Path) -> None:
         state = look(self.path, with_hash=True)
-        if state.kind == "file" and not self.once:
+        if state.kind == "file":
             atomic.write(backups / state.sha256, self.path.read_bytes(), mode=0o600)
 
     def restore(self, state: FileState, backups: Path) -> None:
@@ -169,81 +170,7 @@ class File(_Owned):
 
 
 @dataclass
-class SecretFile(_Owned):
-    """A file that holds one secret: ``value`` where one is given, else made once, then kept.
-
-    The secret is in no state, no diff and no journal.
-    """
-
-    mode: int = 0o600
-    value: str = field(default="", repr=False)
-
-    def read(self) -> FileState:
-        return look(self.path)
-
-    def change(self, state: FileState) -> Change | None:
-        if state.kind == "absent":
-            return self._attribute_change("create", "secret file", state)
-        if self.value and self.path.read_text().strip() != self.value:
-            diff = unified(secrets.MASK, f"{secrets.MASK} (another one)", self.path)
-            return Change("update", f"secret file {self.path}", diff)
-        if self._attributes_differ(state):
-            return self._attribute_change("update", "permissions", state)
-        secrets.register(self.path.read_text().strip())
-        return None
-
-    def apply(self) -> None:
-        value = self.value
-        if not value:
-            value = self.path.read_text().strip() if self.path.exists() else secrets.make()
-        secrets.register(value)
-        owner = (self.owner, self.group)
-        atomic.write(self.path, f"{value}\n".encode(), mode=self.mode, owner=owner)
-
-    def backup(self, backups: Path) -> None:
-        if self.path.is_file():
-            atomic.write(backups / self._copy(), self.path.read_bytes(), mode=0o600)
-
-    def restore(self, state: FileState, backups: Path) -> None:
-        if state.kind == "absent":
-            self.path.unlink(missing_ok=True)
-            return
-        atomic.write(self.path, (backups / self._copy()).read_bytes(), mode=0o600)
-        self._restore_attributes(state)
-
-    def _copy(self) -> str:
-        return "secret-" + hashlib.sha256(str(self.path).encode()).hexdigest()
-
-
-@dataclass
-class Directory(_Owned):
-    """A folder; what is in it is not its business."""
-
-    mode: int = 0o755
-
-    def read(self) -> FileState:
-        return look(self.path)
-
-    def change(self, state: FileState) -> Change | None:
-        refuse(self.path, state, kinds=("file", "link", "other"), wanted="folder")
-        if state.kind == "absent":
-            return self._attribute_change("create", "folder", state)
-        differs = self._attributes_differ(state)
-        return self._attribute_change("update", "folder", state) if differs else None
-
-    def apply(self) -> None:
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._set_attributes()
-
-    def restore(self, state: FileState, backups: Path) -> None:
-        if state.kind != "absent":
-            self._restore_attributes(state)
-        elif self.path.is_dir() and not any(self.path.iterdir()):
-            self.path.rmdir()
-
-
-@dataclass
-class Permissions(_Owned):
+class Permissions(Owned):
     """Owner, group and mode of a file that somebody else made, such as /etc/shadow."""
 
     def read(self) -> FileState:
@@ -269,6 +196,7 @@ class Link(Resource):
     lane: str = ""
 
     key: ClassVar[tuple[str, ...]] = ("path",)
+    state_type: ClassVar[type] = FileState
 
     def read(self) -> FileState:
         return look(self.path)

@@ -52,6 +52,7 @@ class NodeRuntime(Resource):
     lane: str = "node"
 
     key: ClassVar[tuple[str, ...]] = ("path",)
+    state_type: ClassVar[type] = NodeState
 
     @property
     def program(self) -> Path:
@@ -90,7 +91,8 @@ class NodeRuntime(Resource):
             self.python,
         ]
         try:
-            machine.run([find_uv_bin(), "--quiet", *install, "-r", "-"], input=self.lock)
+            uv = [find_uv_bin(), "--quiet", *install, "-r", "-"]
+            machine.run(uv, input=self.lock, dies_with_us=True)
             shutil.rmtree(self.path, ignore_errors=True)
             new.rename(self.path)
         finally:
@@ -118,6 +120,7 @@ class NpmProject(Resource):
     lane: str = "node"
 
     key: ClassVar[tuple[str, ...]] = ("path",)
+    state_type: ClassVar[type] = ProjectState
 
     def read(self) -> ProjectState:
         # npm writes this file last, so a broken installation has none.

@@ -24,6 +24,7 @@ class AptPackage(Resource):
 
     name: str
     key: ClassVar[tuple[str, ...]] = ("name",)
+    state_type: ClassVar[type] = PackageState
 
     def read(self) -> PackageState:
         query = ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Version}", self.name]
@@ -34,7 +35,10 @@ class AptPackage(Resource):
         return None if state.version else Change("create", f"Debian package {self.name}")
 
     def apply(self) -> None:
-        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", self.name]
+        # An apt that a crash interrupted may still be running, or have left work behind.
+        wait = ["-o", "DPkg::Lock::Timeout=120"]
+        machine.run(["dpkg", "--configure", "-a"], env=QUIET)
+        install = ["apt-get", *wait, "install", "-y", "-q", "--no-install-recommends", self.name]
         if not machine.run(install, check=False, env=QUIET).ok:
             # Old package lists name versions that are no longer there.
             machine.run(["apt-get", "update", "-q"], env=QUIET)

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+import psutil
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
-from runbook import machine
+from runbook import facts, machine
 from runbook.resources.base import Change, Resource, unified
+
+PATIENCE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,17 @@ class PythonEnvironment(Resource):
     lane: str = "python"
 
     key: ClassVar[tuple[str, ...]] = ("path",)
+    state_type: ClassVar[type] = EnvironmentState
 
     def read(self) -> EnvironmentState:
-        if not (self.path / "bin/python").exists():
+        if not (self.path / "bin/python").exists() or self._unfinished.exists():
             return EnvironmentState(None)
         return EnvironmentState(dict(sorted(self._installed())))
+
+    @property
+    def _unfinished(self) -> Path:
+        """Stands there while an installation goes on: a crash leaves packages that are half."""
+        return self.path / ".unfinished"
 
     def _installed(self) -> list[tuple[str, str]]:
         folders = self.path.glob("lib/python*/site-packages/*.dist-info")
@@ -81,24 +90,27 @@ class PythonEnvironment(Resource):
         return found
 
     def apply(self) -> None:
-        existed = (self.path / "bin/python").exists()
-        cache = self.path / ".uv-cache"  # on the same file system, so that uv can link
-        uv: list[str | Path] = [find_uv_bin(), "--quiet", "--cache-dir", str(cache)]
+        existed = self.read().packages is not None
+        if not existed:
+            remove_environment(self.path)
+        self._unfinished.touch()
         try:
-            if not existed:
-                machine.run([*uv, "venv", "--allow-existing", "--python", self.python, self.path])
-            install: list[str | Path] = [
-                "pip",
-                "install",
-                "--compile-bytecode",
-                "--python",
-                self.path,
-            ]
-            machine.run([*uv, *install, *self._sources()], input=self.lock or None)
+            self._install(existed)
         except BaseException:
             if not existed:
                 remove_environment(self.path)
             raise
+        self._unfinished.unlink()
+
+    def _install(self, existed: bool) -> None:
+        cache = self.path / ".uv-cache"  # on the same file system, so that uv can link
+        uv: list[str | Path] = [find_uv_bin(), "--quiet", "--cache-dir", str(cache)]
+        try:
+            if not existed:
+                venv = [*uv, "venv", "--allow-existing", "--python", self.python, self.path]
+                machine.run(venv, dies_with_us=True)
+            install = [*uv, "pip", "install", "--compile-bytecode", "--python", self.path]
+            machine.run([*install, *self._sources()], input=self.lock or None, dies_with_us=True)
         finally:
             shutil.rmtree(cache, ignore_errors=True)
 
@@ -107,6 +119,7 @@ class PythonEnvironment(Resource):
 
     def restore(self, state: EnvironmentState, backups: Path) -> None:
         if state.packages is None:
+            end_programs(self.path)
             remove_environment(self.path)
             return
         exact = "\n".join(f"{name}=={version}" for name, version in state.packages.items())
@@ -115,13 +128,31 @@ class PythonEnvironment(Resource):
 
 def remove_environment(path: Path) -> None:
     """Remove what uv made at ``path`` and nothing beside it."""
-    for name in ("bin", "include", "lib64", "share", "etc"):
+    for name in ("bin", "include", "lib64", "share", "etc", ".uv-cache"):
         entry = path / name
         entry.unlink() if entry.is_symlink() else shutil.rmtree(entry, ignore_errors=True)
     for folder in path.glob("lib/python*"):
         shutil.rmtree(folder, ignore_errors=True)
-    for name in ("pyvenv.cfg", "CACHEDIR.TAG", ".gitignore", ".lock"):
+    for name in ("pyvenv.cfg", "CACHEDIR.TAG", ".gitignore", ".lock", ".unfinished"):
         (path / name).unlink(missing_ok=True)
+
+
+def end_programs(path: Path) -> None:
+    """End what runs out of ``path``, such as people's servers: it would go on half removed."""
+    own = (f"{path}/bin/", f"{path}/lib/")
+    running = [p for p in facts.processes(f"{path}/") if _runs(p, own)]
+    for process in running:
+        process.terminate()
+    for process in psutil.wait_procs(running, timeout=PATIENCE_SECONDS)[1]:
+        process.kill()
+
+
+def _runs(process: psutil.Process, folders: tuple[str, ...]) -> bool:
+    """Whether its program, or the script that an interpreter runs, lies in one of ``folders``."""
+    try:
+        return any(word.startswith(folders) for word in process.cmdline()[:2])
+    except psutil.Error:
+        return False
 
 
 def _difference(wanted: Requirement, present: Mapping[str, str]) -> tuple[str, str] | None:

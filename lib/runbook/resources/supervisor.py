@@ -28,6 +28,8 @@ class Supervisor(Resource):
     programs: Sequence[Program] = ()
 
     key: ClassVar[tuple[str, ...]] = ("conf", "bin")
+    state_type: ClassVar[type] = SupervisorState
+    guarded: ClassVar[bool] = False  # stopped or started by hand, it is still ours
 
     def pid(self, program: str) -> int:
         """The process of ``program``; 0 where it does not run."""
@@ -35,7 +37,9 @@ class Supervisor(Resource):
         return int(shown.stdout) if shown.ok and shown.stdout.strip().isdigit() else 0
 
     def read(self) -> SupervisorState:
-        return SupervisorState(tuple(p.name for p in self.programs if self.pid(p.name)))
+        lines = self._control("status", check=False).stdout.splitlines()
+        words = [line.split() for line in lines if line.split()[1:2] in (["RUNNING"], ["STARTING"])]
+        return SupervisorState(tuple(sorted(name for name, *_ in words)))
 
     def change(self, state: SupervisorState) -> Change | None:
         stopped = [p.name for p in self.programs if p.name not in state.running]
@@ -83,6 +87,7 @@ class BootLinks(Resource):
 
     name: str
     key: ClassVar[tuple[str, ...]] = ("name",)
+    state_type: ClassVar[type] = BootState
 
     def read(self) -> BootState:
         return BootState(any(Path("/etc").glob(f"rc[2-5].d/S??{self.name}")))

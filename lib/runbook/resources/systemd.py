@@ -25,6 +25,8 @@ class SystemdService(Resource):
     program: Program | None = None
 
     key: ClassVar[tuple[str, ...]] = ("unit",)
+    state_type: ClassVar[type] = ServiceState
+    guarded: ClassVar[bool] = False  # stopped or started by hand, it is still ours
 
     def read(self) -> ServiceState:
         enabled = machine.run(["systemctl", "is-enabled", self.unit], check=False).ok

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook import params, secrets
-from runbook.stages.base import Check, Stage
+from runbook.stages.base import Stage
 from runbook.stages.check import CheckMachine
 from runbook.stages.configure import Configure
 from runbook.stages.handlers import Handlers
@@ -15,6 +15,7 @@ from runbook.stages.launch import Launch
 from runbook.stages.pam import Pam
 from runbook.stages.services import Services
 from runbook.stages.sudospawner import Sudospawner
+from runbook.stages.undo import Undo
 from runbook.stages.verify import Verify
 
 STAGES: tuple[type[Stage], ...] = (
@@ -31,7 +32,6 @@ STAGES: tuple[type[Stage], ...] = (
 
 __all__ = [
     "STAGES",
-    "Check",
     "CheckMachine",
     "Configure",
     "Handlers",
@@ -41,6 +41,7 @@ __all__ = [
     "Services",
     "Stage",
     "Sudospawner",
+    "Undo",
     "Verify",
     "known_parameters",
     "validate",
@@ -52,9 +53,13 @@ def known_parameters() -> dict[str, Any]:
     return {name: trait for stage in STAGES for name, trait in stage.parameters().items()}
 
 
-def validate(values: Mapping[str, params.Value]) -> None:
-    """Raise `ParameterError` for the first thing in ``values`` that some stage would refuse."""
-    params.refuse_unknown(values, known_parameters())
-    for stage in STAGES:
+def validate(values: Mapping[str, params.Value], also: Sequence[type[Stage]] = ()) -> None:
+    """Raise `ParameterError` for the first thing in ``values`` that some stage would refuse.
+
+    ``also`` are stages beside those of an installation.
+    """
+    more = {name for stage in also for name in stage.parameters()}
+    params.refuse_unknown(values, {*known_parameters(), *more})
+    for stage in dict.fromkeys([*STAGES, *also]):
         for parameter, reference in stage.from_values(values).references():
             secrets.resolve(reference, parameter)

@@ -7,14 +7,15 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 from IPython.display import display
 from traitlets import Bool, HasTraits, TraitError
 
 from runbook import facts, params
+from runbook.checks import Check
 from runbook.display import Table
 from runbook.errors import ParameterError, RunbookError, StageError
 from runbook.plan import Plan
@@ -22,23 +23,6 @@ from runbook.resources import Resource
 
 #: The folder of the present run, set by the runner; unset when a notebook is stepped through.
 RUN_VARIABLE = "RUNBOOK_RUN_DIR"
-
-Status = Literal["ok", "warning", "failed", "skipped"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One fact about the machine, judged: ``what`` was looked at, what was ``found``."""
-
-    status: Status
-    what: str
-    found: str = ""
-    remedy: str = ""
-
-    @classmethod
-    def that(cls, holds: bool, what: str, found: str = "", remedy: str = "") -> Check:
-        """ok where it ``holds``, failed otherwise; the remedy is shown with a failure only."""
-        return cls("ok", what, found) if holds else cls("failed", what, found, remedy)
 
 
 class Stage(HasTraits):  # type: ignore[misc]
@@ -88,7 +72,8 @@ class Stage(HasTraits):  # type: ignore[misc]
         """Name and trait of every parameter, as they are declared, group after group."""
         names = [name for group in reversed(cls.__mro__) for name in vars(group)]
         traits = cls.class_traits(param=True)
-        return {name: traits[name] for name in dict.fromkeys(names) if name in traits}
+        own = [name for name in dict.fromkeys(names) if name in traits and name != "dry_run"]
+        return {name: traits[name] for name in (*own, "dry_run")}
 
     @classmethod
     def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
@@ -109,7 +94,7 @@ class Stage(HasTraits):  # type: ignore[misc]
                 "a parameter file with `extends` is read by the runbook, not by papermill",
                 f"./runbook run FILE --only {cls.name}, or a file that says everything itself",
             )
-        params.refuse_unknown(values, known_parameters())
+        params.refuse_unknown(values, {**known_parameters(), **cls.parameters()})
         return cls.from_values(values)
 
     @classmethod

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from runbook import facts
-from runbook.stages.base import Check, Stage
+from runbook.checks import Check
+from runbook.stages.base import Stage
 from runbook.stages.managed import HUB, PROXY, Managed
 from runbook.stages.parameters import Address, HubAccount, Interpreter, Login
 from runbook.templates import HEADER

@@ -12,9 +12,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from runbook import facts, machine, secrets
-from runbook.resources import Certificate, Directory, File, Resource, SecretFile, User
+from runbook.checks import Check
+from runbook.resources import (
+    Certificate,
+    Directory,
+    File,
+    Resource,
+    SecretFile,
+    StateDirectory,
+    StateFile,
+    User,
+    with_parents,
+)
 from runbook.resources.certificate import look
-from runbook.stages.base import Check, Stage
+from runbook.stages.base import Stage
 from runbook.stages.parameters import Address, HubAccount, Login, Paths, Session
 from runbook.templates import render
 
@@ -32,7 +43,10 @@ class Configured(Paths, HubAccount):
 
     def as_hub(self) -> list[str]:
         """The words that run a command as the hub's account, with its groups."""
-        return ["runuser", "-u", self.hub_user, "--"] if self.spawner == "sudo" else []
+        if self.spawner != "sudo":
+            return []
+        user, group = self.hub_owner
+        return ["setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", "--"]
 
 
 class Configure(Configured, Address, Login, Session, Stage):
@@ -85,18 +99,19 @@ class Configure(Configured, Address, Login, Session, Stage):
 
     def _folders(self) -> Iterator[Resource]:
         config = Path(self.config_dir)
-        for folder in (config, config / "jupyterhub_config.d"):
-            yield Directory(folder, *self.config_owner, 0o750)
-        yield Directory(Path(self.state_dir), *self.hub_owner, 0o700)
+        yield from with_parents(Directory(config, *self.config_owner, 0o750))
+        yield Directory(config / "jupyterhub_config.d", *self.config_owner, 0o750)
+        yield from with_parents(StateDirectory(Path(self.state_dir), *self.hub_owner, 0o700))
         if self.spawner == "local":
-            yield Directory(Path(self.notebook_dir).expanduser(), *self.hub_owner, 0o755)
+            folder = Path(self.notebook_dir).expanduser()
+            yield from with_parents(Directory(folder, *self.hub_owner, 0o755))
 
     def _secrets(self) -> Iterator[Resource]:
         owner = self.hub_owner
         yield SecretFile(self.state("jupyterhub_cookie_secret"), *owner)
         yield SecretFile(self.state("proxy_auth_token"), *owner)
         # JupyterHub would make its database readable for everybody under the usual umask.
-        yield File(self.state("jupyterhub.sqlite"), *owner, 0o600, once=True)
+        yield StateFile(self.state("jupyterhub.sqlite"), *owner)
         if self.authenticator == "shared-password":
             given = self.shared_password
             value = secrets.resolve(given, "shared_password") if given else ""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runbook import facts, machine
+from runbook.checks import Check
 from runbook.resources import Directory, File, Resource
-from runbook.stages.base import Check, Stage
+from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.parameters import Customize
 from runbook.templates import render

@@ -11,6 +11,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from runbook import machine
+from runbook.checks import Check
 from runbook.resources import (
     AptPackage,
     Directory,
@@ -19,8 +20,9 @@ from runbook.resources import (
     NpmProject,
     PythonEnvironment,
     Resource,
+    with_parents,
 )
-from runbook.stages.base import Check, Stage
+from runbook.stages.base import Stage
 from runbook.stages.parameters import HubAccount, Paths, Python, ServiceManager
 
 LOCKS = Path(str(files("runbook"))) / "locks"
@@ -47,7 +49,7 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         if self.spawner == "sudo":
             yield AptPackage("sudo")
         owner, group = ("root", "root") if self.spawner == "sudo" else self.hub_owner
-        yield Directory(Path(self.prefix), owner, group)
+        yield from with_parents(Directory(Path(self.prefix), owner, group))
         yield Directory(Path(self.prefix) / "lib", owner, group)
         yield self._environment()
         yield self._node()

@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 
 from runbook import facts, machine
+from runbook.checks import Check
 from runbook.hub.web import HubError, hub_version, wait_until
 from runbook.resources import BootLinks, File, Program, Resource, Supervisor, SystemdService
-from runbook.stages.base import Check, Stage
+from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.managed import HUB, PROXY, Managed
 from runbook.stages.parameters import Address

@@ -9,8 +9,9 @@ from typing import Any
 from traitlets import validate
 
 from runbook import facts, machine, secrets
-from runbook.resources import Group, Membership, Permissions, Resource, User
-from runbook.stages.base import Check, Stage
+from runbook.checks import Check
+from runbook.resources import Group, Membership, Permissions, Resource, StateFile, User
+from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.parameters import People
 from runbook.stages.people import Person, read_people
@@ -63,7 +64,7 @@ class Pam(Configured, People, Stage):
             found += "; will be made"
         holds = not missing or self.create_system_users
         remedy = "set create_system_users: true, or make the accounts yourself"
-        yield Check.that(holds, f"accounts of {len(self.people)} people", found, remedy)
+        yield Check.that(holds, "accounts of the people", found, remedy)
         unknown = sorted(set(self.initial_passwords) - {p.name for p in self.people})
         yield Check.that(
             not unknown,
@@ -76,6 +77,8 @@ class Pam(Configured, People, Stage):
         yield Group("shadow")
         yield Permissions(SHADOW, "root", "shadow", 0o640)
         yield Membership(self.hub_user, "shadow")
+        if any(not facts.user_exists(person.name) for person in self.people):
+            yield StateFile(self.passwords)
         for person in self.people:
             if self.create_system_users and not facts.user_exists(person.name):
                 yield self._account(person)

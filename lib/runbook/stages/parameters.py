@@ -144,7 +144,7 @@ class Requirements(Texts):
         return "a list of PyPI requirements, for example [numpy, 'pandas>=2']"
 
 
-def _parameter(trait: Any, help: str) -> Any:
+def parameter(trait: Any, help: str) -> Any:
     trait.help = trait.metadata["help"] = help
     return trait.tag(param=True)
 
@@ -152,19 +152,19 @@ def _parameter(trait: Any, help: str) -> Any:
 class Paths(HasTraits):  # type: ignore[misc]
     """Where things are put."""
 
-    prefix = _parameter(FilePath("/opt/jupyterhub"), "where the programs go")
-    config_dir = _parameter(FilePath("/etc/jupyterhub"), "where the configuration goes")
-    state_dir = _parameter(FilePath("/var/lib/jupyterhub"), "database, cookie secret, tokens")
+    prefix = parameter(FilePath("/opt/jupyterhub"), "where the programs go")
+    config_dir = parameter(FilePath("/etc/jupyterhub"), "where the configuration goes")
+    state_dir = parameter(FilePath("/var/lib/jupyterhub"), "database, cookie secret, tokens")
 
 
 class HubAccount(HasTraits):  # type: ignore[misc]
     """Who the hub runs as, and for whom it may start servers."""
 
-    hub_user = _parameter(AccountName("jupyterhub"), "the account the hub runs as")
-    user_group = _parameter(
+    hub_user = parameter(AccountName("jupyterhub"), "the account the hub runs as")
+    user_group = parameter(
         AccountName("jupyterhub-users"), "its members may log in, and the hub may use sudo for them"
     )
-    spawner = _parameter(
+    spawner = parameter(
         Choice(["sudo", "local"], "sudo"), "sudo: servers run as their users; local: as yourself"
     )
 
@@ -182,16 +182,16 @@ class HubAccount(HasTraits):  # type: ignore[misc]
 class Address(HasTraits):  # type: ignore[misc]
     """Where the hub listens."""
 
-    bind_ip = _parameter(IpAddress("127.0.0.1"), "the address people reach the hub at")
-    port = _parameter(Port(8000), "the port people reach the hub at")
-    hub_port = _parameter(Port(8081), "the hub's own port, for the proxy only")
-    proxy_api_port = _parameter(Port(8001), "the proxy's API, for the hub only")
-    tls = _parameter(
+    bind_ip = parameter(IpAddress("127.0.0.1"), "the address people reach the hub at")
+    port = parameter(Port(8000), "the port people reach the hub at")
+    hub_port = parameter(Port(8081), "the hub's own port, for the proxy only")
+    proxy_api_port = parameter(Port(8001), "the proxy's API, for the hub only")
+    tls = parameter(
         Choice(["off", "self-signed", "files", "behind-proxy"], "off"),
         "how connections are secured",
     )
-    tls_cert = _parameter(FilePath(""), "for tls: files, the certificate chain (PEM)")
-    tls_key = _parameter(FilePath(""), "for tls: files, its private key (PEM)")
+    tls_cert = parameter(FilePath(""), "for tls: files, the certificate chain (PEM)")
+    tls_key = parameter(FilePath(""), "for tls: files, its private key (PEM)")
 
     @validate("tls", "tls_cert", "tls_key")
     def _files_go_with_files(self, proposal: Any) -> str:
@@ -240,26 +240,26 @@ class Address(HasTraits):  # type: ignore[misc]
 class Login(HasTraits):  # type: ignore[misc]
     """Who may log in, and by what."""
 
-    authenticator = _parameter(
+    authenticator = parameter(
         Choice(["pam", "shared-password"], "pam"), "pam: passwords of the system; or one for all"
     )
-    users = _parameter(AccountNames(), "people who may log in, beside users_file")
-    admins = _parameter(AccountNames(), "people who may administer the hub; they may log in too")
+    users = parameter(AccountNames(), "people who may log in, beside users_file")
+    admins = parameter(AccountNames(), "people who may administer the hub; they may log in too")
 
 
 class Interpreter(HasTraits):  # type: ignore[misc]
-    python = _parameter(FilePath("/usr/bin/python3"), "the interpreter the hub runs with")
+    python = parameter(FilePath("/usr/bin/python3"), "the interpreter the hub runs with")
 
 
 class Python(Interpreter):
     """What is installed; an empty version means the one of the lock."""
 
-    jupyterhub_version = _parameter(Version(""), "empty: as locked")
-    jupyterlab_version = _parameter(Version(""), "empty: as locked")
-    notebook_version = _parameter(Version(""), "empty: as locked")
-    sudospawner_version = _parameter(Version(""), "empty: as locked")
-    lab_extensions = _parameter(Requirements(), "JupyterLab extensions, as PyPI requirements")
-    python_packages = _parameter(
+    jupyterhub_version = parameter(Version(""), "empty: as locked")
+    jupyterlab_version = parameter(Version(""), "empty: as locked")
+    notebook_version = parameter(Version(""), "empty: as locked")
+    sudospawner_version = parameter(Version(""), "empty: as locked")
+    lab_extensions = parameter(Requirements(), "JupyterLab extensions, as PyPI requirements")
+    python_packages = parameter(
         Requirements(), "packages for everybody's kernels, as PyPI requirements"
     )
 
@@ -267,9 +267,9 @@ class Python(Interpreter):
 class People(Login):
     """The accounts of the people."""
 
-    users_file = _parameter(FilePath(""), "a csv or xlsx file with a column `name`")
-    create_system_users = _parameter(Bool(False), "make the accounts that are missing")
-    initial_passwords = _parameter(
+    users_file = parameter(FilePath(""), "a csv or xlsx file with a column `name`")
+    create_system_users = parameter(Bool(False), "make the accounts that are missing")
+    initial_passwords = parameter(
         Dict(value_trait=Unicode(), key_trait=Unicode()), "name: reference; others are made"
     )
 
@@ -281,43 +281,43 @@ class People(Login):
 
 
 class NotebookFolder(HasTraits):  # type: ignore[misc]
-    notebook_dir = _parameter(ServerFolder("~/notebooks"), "the folder a server starts in")
+    notebook_dir = parameter(ServerFolder("~/notebooks"), "the folder a server starts in")
 
 
 class Session(NotebookFolder):
     """What people get to see after the login."""
 
-    default_url = _parameter(Unicode("/lab"), "the page a server opens with")
-    delete_invalid_users = _parameter(
+    default_url = parameter(Unicode("/lab"), "the page a server opens with")
+    delete_invalid_users = parameter(
         Bool(False), "forget users whose account is gone when the hub starts"
     )
-    shared_password = _parameter(Unicode(""), "for authenticator: shared-password; a reference")
+    shared_password = parameter(Unicode(""), "for authenticator: shared-password; a reference")
 
 
 class Customize(HasTraits):  # type: ignore[misc]
     """A page of one's own."""
 
-    customize = _parameter(
+    customize = parameter(
         Choice(["off", "handler", "service", "both"], "service"),
         "where the page stands: /hub/customize (handler), /services/customize (service)",
     )
-    customize_title = _parameter(Unicode("About this hub"), "the page's heading")
-    customize_text = _parameter(
+    customize_title = parameter(Unicode("About this hub"), "the page's heading")
+    customize_text = parameter(
         Texts(default_value=["Your notebooks are kept on this server."]), "its paragraphs"
     )
-    customize_port = _parameter(Port(8090), "the port of the service, on loopback")
-    template_paths = _parameter(Texts(), "more folders with templates for the hub's pages")
+    customize_port = parameter(Port(8090), "the port of the service, on loopback")
+    template_paths = parameter(Texts(), "more folders with templates for the hub's pages")
 
 
 class HubServices(HasTraits):  # type: ignore[misc]
     """What speaks to the hub's REST API."""
 
-    services = _parameter(List(Dict()), "each: name, scopes, and if the hub runs it, command")
-    cull_idle_timeout = _parameter(Seconds(3600), "stop servers idle for so many seconds; 0: never")
+    services = parameter(List(Dict()), "each: name, scopes, and if the hub runs it, command")
+    cull_idle_timeout = parameter(Seconds(3600), "stop servers idle for so many seconds; 0: never")
 
 
 class ServiceManager(HasTraits):  # type: ignore[misc]
-    service_manager = _parameter(
+    service_manager = parameter(
         Choice(["auto", "systemd", "supervisor"], "auto"), "auto: systemd where it is PID 1"
     )
 

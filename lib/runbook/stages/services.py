@@ -10,13 +10,14 @@ from typing import Any
 from traitlets import validate
 
 from runbook import secrets
+from runbook.checks import Check
 from runbook.errors import ParameterError
 from runbook.hub.probe_account import MEMBER
 from runbook.hub.trial import trial_hub
 from runbook.hub.web import HubError, ServiceClient
 from runbook.params import nearest
 from runbook.resources import Directory, Resource, SecretFile
-from runbook.stages.base import Check, Stage
+from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.handlers import WITH_THE_HUB
 from runbook.stages.parameters import HubServices

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runbook import facts, machine
-from runbook.hub.probe_account import probe_account
+from runbook.checks import Check
+from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount, probe_account
 from runbook.resources import File, Group, Resource
-from runbook.stages.base import Check, Stage
+from runbook.stages.base import Stage
 from runbook.stages.configure import Configured, hub_account
 from runbook.stages.parameters import NotebookFolder
 from runbook.templates import render
@@ -35,6 +36,7 @@ class Sudospawner(Configured, NotebookFolder, Stage):
             yield Check("failed", "sudo", "not installed", "run 10-install first")
 
     def resources(self) -> Iterator[Resource]:
+        yield from (ProbeAccount(MEMBER), ProbeAccount(OUTSIDER))
         yield hub_account(self)
         yield Group(self.user_group)
         yield File(

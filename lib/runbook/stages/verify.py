@@ -9,11 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from runbook import facts, secrets
+from runbook.checks import Check
 from runbook.hub.client import HubSession
-from runbook.hub.probe_account import MEMBER, Account, probe_account
+from runbook.hub.probe_account import MEMBER, OUTSIDER, Account, ProbeAccount, probe_account
 from runbook.hub.web import HubError, LoginRefused, ServiceClient, hub_version
 from runbook.resources import Resource
-from runbook.stages.base import Check, Stage
+from runbook.stages.base import Stage
 from runbook.stages.handlers import Handlers
 from runbook.stages.launch import Launch
 from runbook.stages.parameters import Login
@@ -43,7 +44,8 @@ class Verify(Launch, Services, Handlers, Login, Stage):
             yield Check("ok", "the hub", f"JupyterHub {version} at {self.local_url}")
 
     def resources(self) -> Iterator[Resource]:
-        yield from ()
+        if self.authenticator == "pam":
+            yield from (ProbeAccount(MEMBER), ProbeAccount(OUTSIDER))
 
     def probes(self) -> Iterator[Check]:
         with ExitStack() as stack:

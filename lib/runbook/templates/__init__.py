@@ -13,6 +13,8 @@ HEADER = "made by jupyterhub-runbook; the next run overwrites what you change he
 
 def _python(value: Any) -> str:
     """``value`` as a Python literal: no text of a parameter is ever run as code."""
+    if isinstance(value, set):  # whose order differs from one process to the next
+        return f"{{{', '.join(map(repr, sorted(value)))}}}" if value else "set()"
     return pprint.pformat(value, width=88, sort_dicts=False)
 
 

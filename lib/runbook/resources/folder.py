@@ -1,0 +1,45 @@
+"""Folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.resources.base import Change
+from runbook.resources.file import FileState, Owned, look, refuse
+
+
+@dataclass
+class Directory(Owned):
+    """A folder; what is in it is not its business."""
+
+    mode: int = 0o755
+
+    def read(self) -> FileState:
+        return look(self.path)
+
+    def change(self, state: FileState) -> Change | None:
+        refuse(self.path, state, kinds=("file", "link", "other"), wanted="folder")
+        if state.kind == "absent":
+            return self._attribute_change("create", "folder", state)
+        differs = self._attributes_differ(state)
+        return self._attribute_change("update", "folder", state) if differs else None
+
+    def apply(self) -> None:
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        self._set_attributes()
+
+    def restore(self, state: FileState, backups: Path) -> None:
+        if state.kind != "absent":
+            self._restore_attributes(state)
+        elif self.path.is_dir() and not any(self.path.iterdir()):
+            self.path.rmdir()
+
+
+def with_parents(folder: Directory) -> Iterator[Directory]:
+    """``folder``, and before it the folders above that are missing, each to be taken back."""
+    missing = [path for path in folder.path.parents if not path.exists()]
+    for path in reversed(missing):
+        yield Directory(path, folder.owner, folder.group)
+    yield folder

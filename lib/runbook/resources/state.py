@@ -1,0 +1,49 @@
+"""What the programs write: made once, and archived rather than removed when it is taken back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.resources import atomic
+from runbook.resources.base import Change, archive
+from runbook.resources.file import FileState, Owned, look
+from runbook.resources.folder import Directory
+
+
+@dataclass
+class StateFile(Owned):
+    """A file that is made empty where it is missing, and then grows: the hub's database."""
+
+    mode: int = 0o600
+
+    def read(self) -> FileState:
+        return look(self.path)
+
+    def change(self, state: FileState) -> Change | None:
+        if state.kind == "absent":
+            return self._attribute_change("create", "file", state)
+        differs = self._attributes_differ(state)
+        return self._attribute_change("update", "permissions", state) if differs else None
+
+    def apply(self) -> None:
+        if self.path.exists():
+            self._set_attributes()
+        else:
+            atomic.write(self.path, b"", mode=self.mode, owner=(self.owner, self.group))
+
+    def restore(self, state: FileState, backups: Path) -> None:
+        if state.kind != "absent":
+            self._restore_attributes(state)
+        elif self.path.exists():
+            archive(self.path, backups)
+
+
+class StateDirectory(Directory):
+    """A folder where a program keeps its state: what is left in it goes into the archive."""
+
+    def restore(self, state: FileState, backups: Path) -> None:
+        if state.kind == "absent" and self.path.exists() and any(self.path.iterdir()):
+            archive(self.path, backups)
+        else:
+            super().restore(state, backups)

@@ -1,0 +1,83 @@
+"""Taking a change back, itself a resource: planned with a diff, applied once, journaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from runbook.checks import Check
+from runbook.journal import Journal, Touched
+from runbook.resources.base import Change, Resource, archive
+
+
+@dataclass(frozen=True)
+class Present:
+    """The present state of what was changed, as the journal has states."""
+
+    state: dict[str, Any]
+
+
+@dataclass
+class TakenBack(Resource):
+    """What ``touched`` names, as it was before; left alone where somebody edited it since.
+
+    ``force`` takes it back all the same, keeping a copy of a file.
+    """
+
+    touched: Touched
+    journal: Journal
+    force: bool = False
+    lasting: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        self.resource = Resource.of(self.touched.resource)
+
+    def __str__(self) -> str:
+        return str(self.resource)
+
+    def read(self) -> Present:
+        return Present(self.resource.as_json(self.resource.read()))
+
+    def why_left(self) -> str:
+        """Why it is left alone; empty where it is taken back or is as it was."""
+        state, after = self.read().state, self.touched.after
+        if state == self.touched.before:
+            return ""
+        edited = self.resource.guarded and after is not None and state != after
+        if edited and not self.force:
+            return "edited since, or by a later run"
+        return self.resource.why_keep()
+
+    def change(self, state: Present) -> Change | None:
+        before = self.touched.before
+        if state.state == before or self.why_left():
+            return None
+        return Change("remove", f"take back: {self.touched.summary}", undoable=False)
+
+    def apply(self) -> None:
+        edited = self.touched.after is not None and self.read().state != self.touched.after
+        path = getattr(self.resource, "path", None)
+        if self.force and edited and path is not None and path.is_file():
+            archive(path, self.journal.backups)
+        self.restore(Present(self.touched.before), self.journal.backups)
+        self.forget()
+
+    def restore(self, state: Present, backups: Path) -> None:
+        self.resource.restore(self.resource.state_from(state.state), backups)
+
+    def outcome(self) -> Check:
+        """What became of it, where it is not as it was before."""
+        what = f"left alone: {self.touched.summary}"
+        why, path = self.why_left(), getattr(self.resource, "path", None)
+        if not why and path is not None and path.is_dir():
+            why = f"{next(path.iterdir(), path)} is not the runbook's"
+        if why:
+            remedy = "remove it yourself, or undo with --force"
+            return Check("warning", what, why, remedy)
+        return Check("failed", self.touched.summary, "is not as it was before", "undo again")
+
+    def forget(self) -> None:
+        """Nothing is left to be taken back of it."""
+        if self.read().state == self.touched.before:
+            self.journal.taken_back(self.touched.entries)

@@ -1,0 +1,136 @@
+"""Runner and kernel killed at random moments: the record is true, the machine sound.
+
+After each kill `--resume` goes on; in the end the machine is that of an undisturbed run, and `undo`
+leaves nothing. `RUNBOOK_KILL_CYCLES` says how many installs are disturbed, three kills each.
+"""
+
+import json
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+from compare import accounts, listing, system, tree
+from debian import Machine, wait_until
+from hub import CHECKOUT, Installed, hub_answers, runbook
+from trees import Layers
+
+pytestmark = pytest.mark.machine
+
+CYCLES = int(os.environ.get("RUNBOOK_KILL_CYCLES", "3"))
+KILLS = 3
+LONGEST = 24.0  # seconds; an undisturbed install takes about thirty
+KILL = "kill -9 $(pgrep -f 'python -m runbook|ipykernel_launcher') 2>/dev/null"
+# Reads every notebook as JSON and the states of their cells.
+STATES = """
+import glob, json
+for path in sorted(glob.glob("runs/*-server/[0-9]*.ipynb")):
+    cells = json.load(open(path))["cells"]
+    states = [c["metadata"].get("papermill", {}).get("status") for c in cells]
+    print(json.dumps([path, states]))
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(installed: Installed) -> tuple[set[str], str]:
+    """Files and accounts of a machine whose install nobody disturbed."""
+    with Machine(installed.layers) as machine:
+        return listing(machine), accounts(machine)
+
+
+@pytest.mark.parametrize("cycle", range(CYCLES))
+def test_an_install_killed_at_random_moments_converges_and_can_be_taken_back(
+    prepared: Layers, undisturbed: tuple[set[str], str], cycle: int
+) -> None:
+    chance = random.Random(cycle)
+    moments = [chance.uniform(1, LONGEST) for _ in range(KILLS)]
+    with Machine(prepared) as machine:
+        machine.boot()
+        before, system_before = tree(machine), system(machine)
+        for number, moment in enumerate(moments):
+            disturb(machine, moment, resume=number > 0)
+            notebooks_are_true(machine)
+            machine_is_sound(machine)
+        taken_back_from_here = cycle % 3 == 2
+        if not taken_back_from_here:
+            code, said = runbook(machine, "run", "--resume")
+            assert code == 0 or "no unfinished run" in said, (moments, said)
+            assert wait_until("the hub", hub_answers)
+            assert sorted(listing(machine) ^ undisturbed[0]) == [], moments
+            assert accounts(machine) == undisturbed[1], moments
+        code, said = runbook(machine, "undo", "all")
+        assert code == 0, (moments, said)
+        assert sorted(tree(machine) ^ before) == [], moments
+        assert system(machine) == system_before, moments
+
+
+def disturb(machine: Machine, moment: float, *, resume: bool) -> None:
+    """Start a run and kill it and its kernels after ``moment`` seconds, if it lasts so long."""
+    words = ["--resume"] if resume else []
+    run = machine.start(["./runbook", "run", *words], cwd=CHECKOUT)
+    try:
+        run.communicate(timeout=moment)
+    except Exception:
+        machine.run(["sh", "-c", KILL], check=False)
+        run.communicate(timeout=60)
+
+
+def notebooks_are_true(machine: Machine) -> None:
+    """Each is valid JSON; completed cells, at most one failed or running, then pending ones."""
+    python = f"{CHECKOUT}/.venv/bin/python"
+    for line in machine.run([python, "-c", STATES], cwd=CHECKOUT).stdout.splitlines():
+        path, states = json.loads(line)
+        order = [s for s in states if s is not None]
+        kinds = [k for n, k in enumerate(order) if n == 0 or order[n - 1] != k]
+        assert kinds in CONSISTENT, (path, states)
+
+
+CONSISTENT: list[list[str]] = [
+    [],
+    ["pending"],
+    ["running", "pending"],
+    ["completed"],
+    ["completed", "pending"],
+    ["completed", "running"],
+    ["completed", "running", "pending"],
+    ["completed", "failed"],
+    ["completed", "failed", "pending"],
+    ["failed", "pending"],
+]
+
+
+def machine_is_sound(machine: Machine) -> None:
+    """sudo and PAM work, and the account files agree with each other."""
+    machine.run(["visudo", "-c"])
+    machine.run(["sudo", "-n", "true"])
+    machine.run(["su", "-s", "/bin/sh", "nobody", "-c", "true"])
+    for files in (("passwd", "shadow"), ("group", "gshadow")):
+        names = [{row.split(":")[0] for row in machine.read(f"/etc/{f}").split()} for f in files]
+        assert names[0] == names[1]
+
+
+@pytest.fixture
+def machine_of_a_failed_run(prepared: Layers) -> Iterator[Machine]:
+    with Machine(prepared) as machine:
+        machine.boot()
+        yield machine
+
+
+def test_resume_after_a_failure_executes_only_what_is_left(
+    machine_of_a_failed_run: Machine,
+) -> None:
+    machine = machine_of_a_failed_run
+    machine.run(["groupadd", "-U", "root", "jupyterhub-users"])  # 00-check and 30 refuse root
+    code, said = runbook(machine, "run", "--from", "10-install")
+    assert code == 1, said
+    assert "root is not in jupyterhub-users" in said
+    machine.run(["gpasswd", "-d", "root", "jupyterhub-users"])
+    stamp = machine.run(["stat", "-c", "%y", "/opt/jupyterhub/pyvenv.cfg"]).stdout
+    code, said = runbook(machine, "run", "--resume")
+    assert code == 0, said
+    assert machine.run(["stat", "-c", "%y", "/opt/jupyterhub/pyvenv.cfg"]).stdout == stamp
+    attempts = machine.run(["sh", "-c", "ls runs/*/30-sudospawner*.ipynb"], cwd=CHECKOUT).stdout
+    assert "30-sudospawner.attempt-1.ipynb" in attempts
+    code, said = runbook(machine, "run", "--resume")
+    assert code == 64, said
+    assert "no unfinished run" in said

@@ -1,0 +1,197 @@
+"""``./runbook runs | show | diff | report``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from records import CHANGE, CHECK, ERROR, TAKEN, notebook, printed, record, stages
+
+from runbook import cli, runner
+
+FAILED = {"status": "failed", "error": ERROR, "checks": [CHECK, TAKEN], "seconds": 2.5}
+CHANGED = {"status": "changed", "changes": [CHANGE], "versions": {"jupyterhub": "6.1.1"}}
+UPGRADED = {"status": "changed", "versions": {"jupyterhub": "6.2.0"}}
+
+Runbook = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def runbook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Runbook:
+    """``./runbook WORDS`` on the records below ``tmp_path``: exit code, output, errors."""
+    monkeypatch.setattr(runner, "RUNS", tmp_path / "runs")
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["./runbook", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert isinstance(ended.value.code, int)
+        said = capsys.readouterr()
+        return ended.value.code, said.out, " ".join(said.err.split())
+
+    return call
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[Path, Path]:
+    """A good run at 1 o'clock, and a failed one of other parameters at 2."""
+    return (
+        record(tmp_path, stages(install=CHANGED), at=1),
+        record(tmp_path, stages(install=UPGRADED, launch=FAILED), "failed", at=2,
+               params={"port": 8443}),
+    )  # fmt: skip
+
+
+def lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_runs_lists_every_run_with_its_outcome_the_latest_last(
+    runbook: Runbook, two: tuple[Path, Path]
+) -> None:
+    code, out, _ = runbook("runs")
+    assert code == 0
+    assert [line for line in lines(out) if "-server " in line] == [
+        "✓ done 20260102T010405Z-server params/server.yaml 1 of 9 9.0 s",
+        "✗ failed 20260102T020405Z-server params/server.yaml 1 of 9 10.5 s",
+    ]
+
+
+def test_runs_without_a_run_says_how_to_make_one(runbook: Runbook) -> None:
+    code, out, _ = runbook("runs")
+    assert (code, out) == (0, "there is no run yet; `./runbook run` makes one\n")
+
+
+def test_show_takes_the_latest_run_and_begins_with_its_outcome(
+    runbook: Runbook, two: tuple[Path, Path]
+) -> None:
+    code, out, _ = runbook("show")
+    assert code == 0
+    assert out.splitlines()[0] == "✗ Failed at 70-launch"
+
+
+def test_show_tells_of_a_failure_what_why_what_to_do_and_how_to_go_on(
+    runbook: Runbook, two: tuple[Path, Path]
+) -> None:
+    _, out, _ = runbook("show")
+    told = [line for line in lines(out) if line.startswith(("What", "Why", "How"))]
+    assert told == [
+        "What failed 70-launch, in its checks, before it changed anything",
+        "Why port 8000: taken by nginx (pid 812)",
+        "What to do stop it (kill 812), or set another `port`",
+        "How to go on ./runbook run params/server.yaml --resume",
+    ]
+
+
+def test_show_lists_stages_and_changes(runbook: Runbook, two: tuple[Path, Path]) -> None:
+    _, out, _ = runbook("show", two[0].name)
+    assert out.startswith("✓ Done")
+    assert "● changed 10-install 1 1.0 s" in lines(out)
+    assert "~ update file /etc/x" in lines(out)
+    assert "What failed" not in out
+
+
+@pytest.mark.parametrize("word", ["20260102T01", "20260102T010405Z-server"])
+def test_a_run_goes_by_its_id_or_the_beginning_of_it(
+    runbook: Runbook, two: tuple[Path, Path], word: str
+) -> None:
+    assert two[0].name in runbook("show", word)[1]
+
+
+def test_a_beginning_of_two_runs_is_refused_with_their_names(
+    runbook: Runbook, two: tuple[Path, Path]
+) -> None:
+    code, _, err = runbook("show", "2026")
+    assert code == 64
+    assert "'2026' is the beginning of 2 runs" in err
+    assert all(run.name in err for run in two)
+
+
+@pytest.mark.parametrize("words", [("show", "x"), ("report", "x"), ("diff", "x", "latest")])
+def test_an_unknown_run_is_refused_with_those_that_there_are(
+    runbook: Runbook, two: tuple[Path, Path], words: tuple[str, ...]
+) -> None:
+    code, out, err = runbook(*words)
+    assert (code, out) == (64, "")
+    assert err == (
+        "error: no run is called 'x' What to do: there are: "
+        "20260102T020405Z-server, 20260102T010405Z-server"
+    )
+
+
+def test_where_there_is_no_run_none_can_be_shown(runbook: Runbook) -> None:
+    code, _, err = runbook("show")
+    assert code == 64
+    assert "there is no run yet" in err
+    assert "./runbook run makes one" in err
+
+
+def test_a_torn_record_is_named(runbook: Runbook, two: tuple[Path, Path]) -> None:
+    (two[0] / "run.json").write_text('{"status":')
+    code, _, err = runbook("show", two[0].name)
+    assert code == 64
+    assert f"{two[0]}/run.json: is no record of a run" in err
+
+
+def test_a_torn_record_does_not_hide_the_others(runbook: Runbook, two: tuple[Path, Path]) -> None:
+    (two[0] / "run.json").write_text('{"status":')
+    code, out, err = runbook("runs")
+    assert code == 0
+    assert two[1].name in out
+    assert "run.json: is no record" in err
+
+
+def test_a_record_of_an_earlier_version_is_read(runbook: Runbook, two: tuple[Path, Path]) -> None:
+    said = json.loads((two[0] / "run.json").read_text())
+    for name in ("params", "settings", "dry_run"):
+        del said[name]
+    said["unheard_of"] = said["stages"][0]["unheard_of"] = 1
+    (two[0] / "run.json").write_text(json.dumps(said))
+    assert runbook("show", two[0].name)[0] == 0
+
+
+def test_diff_shows_parameters_versions_and_changes(
+    runbook: Runbook, two: tuple[Path, Path]
+) -> None:
+    code, out, _ = runbook("diff", two[0].name, "latest")
+    assert code == 0
+    assert "run Done Failed at 70-launch" in lines(out)
+    assert "port 8000 8443" in lines(out)
+    assert "jupyterhub 6.1.1 6.2.0" in lines(out)
+    assert "10-install: file /etc/x update -" in lines(out)
+    assert "users" not in out
+
+
+def test_diff_shows_what_the_notebooks_say_differently(
+    runbook: Runbook, two: tuple[Path, Path]
+) -> None:
+    for run, text in zip(two, ("bound to 8000\n", "bound to 8443\n"), strict=True):
+        notebook(run, stages()[1], outputs=[printed(text)])
+    _, out, _ = runbook("diff", two[0].name, two[1].name)
+    assert "10-install.ipynb" in out
+    assert "- bound to 8000" in lines(out)
+    assert "+ bound to 8443" in lines(out)
+    assert "00-check.ipynb" not in out
+
+
+def test_diff_passes_over_times_and_cell_counts(runbook: Runbook, tmp_path: Path) -> None:
+    runs = [record(tmp_path, stages(), at=at) for at in (1, 2)]
+    for run, seconds in zip(runs, ("4.21 s", "17 s"), strict=True):
+        notebook(run, stages()[1], outputs=[printed(f"took {seconds}\n")])
+    code, out, _ = runbook("diff", runs[0].name, runs[1].name)
+    assert code == 0
+    assert out == f"{runs[0].name} and {runs[1].name} tell the same\n"
+
+
+def test_report_writes_the_page_and_prints_its_path(
+    runbook: Runbook, two: tuple[Path, Path]
+) -> None:
+    code, out, _ = runbook("report", "20260102T01")
+    assert (code, out) == (0, f"{two[0]}/index.html\n")
+    assert "Done" in (two[0] / "index.html").read_text()
+    assert not (two[1] / "index.html").exists()
