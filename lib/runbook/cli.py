@@ -12,12 +12,13 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from runbook import __version__, cli_read, display, facts, params, runner
+from runbook import __version__, cli_read, display, facts, params, runner, summary
 from runbook.errors import ParameterError, RunbookError
 from runbook.lock import Locked
 from runbook.order import NOTEBOOKS, ROOT, Order, select
 from runbook.record import RunRecord
-from runbook.stages import Launch, Pam, Stage, Undo
+from runbook.stages import Stage, Undo
+from runbook.summary import short
 
 DONE, FAILED, CHANGES, USAGE, LOCKED = 0, 1, 2, 64, 75
 INTERRUPTED = 130  # as shells say of SIGINT
@@ -81,7 +82,7 @@ def run(
     if plan:
         return _show_plan(record)
     if record.status == "done" and not (only or first):
-        _show_end(record, _values(_file(params_file), pairs))
+        summary.show_end(out, record, _values(_file(params_file), pairs))
     return _exit_code(record)
 
 
@@ -119,7 +120,7 @@ def undo(run_name: str, force: bool, plan: bool) -> int:
     for check in checks.values():
         if check["status"] == "warning":
             out.print(Text(f"  ! {check['what']}: {check['found']}", style="yellow"))
-    out.print(f"The record is {_short(record.folder)}/")
+    out.print(f"The record is {short(record.folder)}/")
     return _exit_code(record)
 
 
@@ -164,7 +165,7 @@ def _go(
     stages: Sequence[type[Stage]] = select(only, first)
     what = "plan" if dry_run else "resume" if resume else "run"
     why = "" if params_file else f" (you are {facts.current_user()}, and named no other)"
-    out.print(f"{what} with {_short(file)}{why}", soft_wrap=True)
+    out.print(f"{what} with {short(file)}{why}", soft_wrap=True)
     return _execute(Order(_values(file, pairs), file, stages, dry_run, resume))
 
 
@@ -173,7 +174,7 @@ def _execute(order: Order) -> RunRecord:
     error = runner.explain(record)
     if error:
         _complain(error)
-        err.print(f"The record is {_short(record.folder)}/")
+        err.print(f"The record is {short(record.folder)}/")
         if not order.dry_run and len(order.stages) > 1:
             err.print("To go on from here: the same command with --resume")
     return record
@@ -201,37 +202,6 @@ def _show_plan(record: RunRecord) -> int:
     changes = f"{count} change{'s' * (count != 1)}"
     out.print(f"{changes} planned; nothing was changed" if count else "nothing to change")
     return CHANGES if count else DONE
-
-
-def _show_end(record: RunRecord, values: dict[str, params.Value]) -> None:
-    """Where the hub is, who may log in, where the record is."""
-    hub, people = Launch.from_values(values), Pam.from_values(values)
-    out.print()
-    out.print(Text.assemble("The hub answers at  ", (hub.local_url, "bold cyan")))
-    for line in _who(hub, people):
-        out.print(line)
-    out.print(f"The record is       {_short(record.folder)}/")
-
-
-def _who(hub: Launch, people: Pam) -> list[str]:
-    if people.authenticator != "pam":
-        names = ", ".join([*people.users, *people.admins] or [facts.current_user()])
-        word = hub.state("shared_password")
-        return [f"Who may log in      {names}, with the password in {word}"]
-    group = people.user_group
-    names = ", ".join(facts.members(group)) or "nobody yet"
-    lines = [
-        f"Who may log in      members of {group}: {names}",
-        f"To let in another   usermod -aG {group} NAME",
-    ]
-    if people.passwords.exists():
-        lines.append(f"First passwords     {people.passwords}")
-    return lines
-
-
-def _short(path: Path) -> str:
-    near = os.path.relpath(path)
-    return str(path) if near.startswith("..") else near
 
 
 def _exit_code(record: RunRecord) -> int:

@@ -31,7 +31,7 @@ INJECTED_TAG = "injected-parameters"
 SAVE_SECONDS = 0.1
 SAVE_SHARE = 0.1
 # A cell may end long before the last of what it printed is read; nbclient waits 4 s for that.
-OUTPUT_SECONDS = 600
+OUTPUT_SECONDS = 60
 
 
 class RunbookEngine(NBClientEngine):  # type: ignore[misc]

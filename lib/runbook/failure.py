@@ -50,21 +50,25 @@ def of(run: Run) -> Failure | None:
         why,
         details,
         tuple(dict.fromkeys(remedies or [remedy or _usual_remedy(run, stage)])),
-        command(run) if run.dry_run else command(run, "--resume"),
+        command(run),
     )
 
 
-def command(run: Run, *options: str) -> str:
-    """The command line that does the work of ``run`` again."""
+def command(run: Run) -> str:
+    """The command line that goes on with what ``run`` was to do."""
+    if run.is_undo:
+        options = {"--force": run.params.get("force"), "--plan": run.dry_run}
+        given = [option for option, on in options.items() if on]
+        return shlex.join(["./runbook", "undo", str(run.params.get("undo_run", "")), *given])
     names, ours = [stage.name for stage in STAGES], [stage.name for stage in run.stages]
-    if not set(ours) <= set(names):
-        return "./runbook undo"
     selection = [word for name in ours for word in ("--only", name)]
     if ours == names[-len(ours) :]:
         selection = [] if ours == names else ["--from", ours[0]]
+    if not selection and not run.dry_run:
+        selection = ["--resume"]  # which takes a whole run
     settings = [word for pair in run.settings for word in ("--set", pair)]
     verb = "plan" if run.dry_run else "run"
-    return shlex.join(["./runbook", verb, run.params_shown, *settings, *selection, *options])
+    return shlex.join(["./runbook", verb, run.params_shown, *settings, *selection])
 
 
 def _step(run: Run, stage: StageRecord) -> str:

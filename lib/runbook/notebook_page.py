@@ -6,6 +6,8 @@ nbconvert's usual templates fetch MathJax, require.js and Mermaid from the netwo
 
 from __future__ import annotations
 
+import posixpath
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,33 +18,45 @@ from nbformat.v4 import new_output
 from pygments.formatters import HtmlFormatter
 
 from runbook import excerpt, secrets, templates
-from runbook.record import StageRecord
 from runbook.resources import atomic
 
 #: Lines of an output up to which it is shown whole.
 WHOLE = 200
 #: Characters of HTML beyond which an output is shown as its text.
 HTML_LIMIT = 200_000
+#: A link to a file of the checkout; what is folded links to its log.
+_LINK = re.compile(r'(<a\b[^>]*? href=")(?!\w+:|#|/|logs/)([^"]+)"')
 
 
-def write(folder: Path, notebook: nbformat.NotebookNode, stage: StageRecord) -> str:
-    """Write ``NN-x.html`` (0600) into the record ``folder``; return its name.
+def write(folder: Path, stem: str, notebook: nbformat.NotebookNode, status: str) -> str:
+    """Write ``notebook`` as the page ``stem``.html (0600) of the record; return its name.
 
     Outputs of more than `WHOLE` lines are folded, and are whole in a file under ``logs/``.
     """
-    name = f"{stage.name}.html"
+    name = f"{stem}.html"
     folded = nbformat.v4.new_notebook(metadata=notebook.metadata)
     for cell in notebook.cells:
         shown = nbformat.from_dict({**cell})
         if cell.cell_type == "code":
             outputs = coalesced(cell.outputs)
-            file = f"logs/{stage.name}.{cell.get('id', 'cell')}.txt"
+            file = f"logs/{stem}.{cell.get('id', 'cell')}.txt"
             shown.outputs = _folded(folder, file, outputs)
         folded.cells.append(shown)
-    body, _ = _exporter().from_notebook_node(folded)
-    html = templates.page("notebook.html", stage=stage, body=body, run_id=folder.name, **colours())
+    rendered, _ = _exporter().from_notebook_node(folded)
+    body = _LINK.sub(lambda link: f'{link[1]}{_from_record(folder, link[2])}"', rendered)
+    html = templates.page(
+        "notebook.html", stem=stem, status=status, body=body, run_id=folder.name, **colours()
+    )
     atomic.write(folder / name, secrets.redact(html).encode(), mode=0o600)
     return name
+
+
+def _from_record(folder: Path, link: str) -> str:
+    """Where ``link`` of a notebook, which points from ``notebooks/``, leads from the record."""
+    file, mark, place = link.partition("#")
+    if file.endswith(".ipynb") and (folder / file).exists():
+        return f"{file.removesuffix('.ipynb')}.html{mark}{place}"
+    return posixpath.normpath(f"../../notebooks/{file}") + mark + place
 
 
 def printed(notebook: nbformat.NotebookNode) -> list[str]:

@@ -18,6 +18,7 @@ import nbformat
 from runbook import secrets
 from runbook.errors import ParameterError
 from runbook.record import StageRecord, said_by
+from runbook.stages import Undo
 
 LATEST = "latest"
 HEADLINES = {"failed": "Failed", "interrupted": "Interrupted", "running": "No end recorded"}
@@ -69,13 +70,18 @@ class Run:
         """The stage at which the run ended before its time; None where it did not."""
         if self.status == "done":
             return None
-        wrong = [s for s in self.stages if s.status == "failed" or s.error]
+        wrong = [s for s in self.stages if s.status in ("failed", "running") or s.error]
         return next(iter(wrong or [s for s in self.stages if s.status == "pending"]), None)
+
+    @property
+    def is_undo(self) -> bool:
+        """Whether it took back what another run did."""
+        return any(stage.name == Undo.name for stage in self.stages)
 
     @property
     def headline(self) -> str:
         if self.status == "done":
-            return self.outcome.capitalize()
+            return "Taken back" if self.is_undo and not self.dry_run else self.outcome.capitalize()
         word = HEADLINES.get(self.status, self.status.capitalize())
         return f"{word} at {self.broken.name}" if self.broken else word
 
@@ -89,7 +95,7 @@ class Run:
         what = f"{_number(count, 'change')} in {_number(touched, 'stage')}"
         if self.dry_run:
             return f"{what} planned; nothing was changed."
-        return f"{what}." if self.status == "done" else f"{what} were made until then, and stand."
+        return f"{what}." if self.status == "done" else f"Made before that: {what}."
 
     @property
     def versions_found(self) -> dict[str, str]:
@@ -107,6 +113,11 @@ class Run:
             return nbformat.v4.reads(secrets.redact_json(path.read_text()))
         except (OSError, ValueError, KeyError, AttributeError):
             return nbformat.v4.new_notebook()
+
+    def attempts(self, stage: str) -> list[str]:
+        """The names of earlier attempts at ``stage``, which were resumed from, oldest first."""
+        found = self.folder.glob(f"{stage}.attempt-*.ipynb")
+        return sorted((path.stem for path in found), key=lambda name: (len(name), name))
 
     def log(self, stage: str) -> Path:
         return self.folder / "logs" / f"{stage}.log"
@@ -167,11 +178,12 @@ def find(word: str, runs: Path) -> Run:
 
 
 def duration(seconds: float) -> str:
-    """``seconds`` for people: 4.2 s, 2 min 5 s."""
+    """``seconds`` for people: 4.2 s, 2 min 5 s, 1 h 3 min."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min {rest} s"
 
 
 def _stages(said: list[dict[str, Any]]) -> tuple[StageRecord, ...]:

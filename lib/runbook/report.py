@@ -30,6 +30,7 @@ class Section:
 
     stage: StageRecord
     notebook: str
+    attempts: tuple[str, ...]
     log: Excerpt | None
     printed: Excerpt | None
     notes: tuple[Markup, ...]
@@ -81,11 +82,17 @@ def _sections(run: Run) -> Iterator[Section]:
         width = max(100 * stage.seconds / total, NARROWEST) if stage.seconds else 0.0
         left = min(100 * passed / total, 100 - width)
         passed += stage.seconds
-        page = notebook_page.write(run.folder, notebook, stage) if executed else ""
+        page = _page(run, stage.name, stage.status) if executed else ""
+        attempts = tuple(_page(run, name, "failed") for name in run.attempts(stage.name))
         yield Section(
-            stage, page, _log(run, stage), _printed(run, notebook, stage), _notes(notebook),
+            stage, page, attempts,
+            _log(run, stage), _printed(run, notebook, stage), _notes(notebook),
             round(left, 2), round(width, 2),
         )  # fmt: skip
+
+
+def _page(run: Run, stem: str, status: str) -> str:
+    return notebook_page.write(run.folder, stem, run.notebook(stem), status)
 
 
 def _log(run: Run, stage: StageRecord) -> Excerpt | None:

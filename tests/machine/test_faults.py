@@ -105,7 +105,9 @@ def machine_is_sound(machine: Machine) -> None:
     machine.run(["sudo", "-n", "true"])
     machine.run(["su", "-s", "/bin/sh", "nobody", "-c", "true"])
     for files in (("passwd", "shadow"), ("group", "gshadow")):
-        names = [{row.split(":")[0] for row in machine.read(f"/etc/{f}").split()} for f in files]
+        names = [
+            {row.split(":")[0] for row in machine.read(f"/etc/{f}").splitlines()} for f in files
+        ]
         assert names[0] == names[1]
 
 

@@ -19,7 +19,7 @@ import yaml
 from nbformat import NotebookNode
 
 from runbook import params
-from runbook.stages import STAGES, Stage, known_parameters, validate
+from runbook.stages import STAGES, Stage, Undo, known_parameters, validate
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -252,12 +252,12 @@ def test_it_is_written_as_nbformat_writes_it(stage: type[Stage], tmp_path: Path)
 
 def test_the_notebooks_are_the_stages_in_order_and_the_index() -> None:
     files = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-    assert files == [*(stage.name for stage in STAGES), "index"]
+    assert files == [*(stage.name for stage in (*STAGES, Undo)), "index"]
 
 
 def test_the_index_links_every_notebook_in_order() -> None:
     rows = re.findall(r"^\| \[[\w-]+\]\(([\w-]+)\.ipynb\)", prose(read(INDEX)), re.MULTILINE)
-    assert rows == [stage.name for stage in STAGES]
+    assert rows == [stage.name for stage in (*STAGES, Undo)]
 
 
 def test_the_index_is_prose_alone_and_its_links_lead_somewhere() -> None:

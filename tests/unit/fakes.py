@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runbook.resources import Resource
 
@@ -49,8 +50,13 @@ def below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def settle(resource: Resource) -> None:
-    """Apply ``resource``, and see that it was needed and that nothing is left to change."""
-    assert resource.change(resource.read()) is not None
+def settle(resource: Resource) -> Any:
+    """Apply ``resource``, and see that it was needed and that nothing is left to change.
+
+    Gives the state before.
+    """
+    before = resource.read()
+    assert resource.change(before) is not None
     resource.apply()
     assert resource.change(resource.read()) is None
+    return before

@@ -43,9 +43,9 @@ def record(
     file = str(checkout / "params/server.yaml")
     run = RunRecord(folder, file, "ab" * 32, made, params=params, **more)
     run.started = f"2026-01-02T{at:02d}:04:05+00:00"
+    run.status = status
+    run.ended = "" if status == "running" else f"2026-01-02T{at:02d}:04:07+00:00"
     run.save()
-    if status != "running":
-        run.close(status)
     for stage in made:
         if stage.status != "pending":
             notebook(folder, stage)

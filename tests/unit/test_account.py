@@ -9,6 +9,7 @@ import pytest
 from fakes import FakePrograms, mode
 
 from runbook import facts, secrets
+from runbook.machine import CommandError
 from runbook.plan import Plan
 from runbook.resources import Group, Membership, User
 from runbook.resources.account import MembershipState, Presence, UserState
@@ -126,12 +127,27 @@ def test_a_password_is_in_nothing_that_is_shown_or_kept() -> None:
     assert not any("hunter22" in text for text in shown)
 
 
-def test_an_account_that_was_made_is_taken_back_but_not_its_home(
+def test_an_account_that_was_made_is_taken_back(
     tools: FakePrograms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exists(monkeypatch)
+    monkeypatch.setattr(User, "read", lambda self: UserState(True, "/home/alice", "/bin/bash"))
     User("alice").restore(UserState(False), BACKUPS)
-    assert tools.calls() == [["userdel", "alice"]]
+    assert tools.calls() == [["userdel", "--remove", "alice"]]
+
+
+def test_the_hubs_account_is_taken_back_without_its_folder(
+    tools: FakePrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(User, "read", lambda self: UserState(True, "/var/lib/hub", "/bin/false"))
+    User("hub").restore(UserState(False), BACKUPS)
+    assert tools.calls() == [["userdel", "hub"]]
+
+
+def test_an_account_without_a_password_does_not_stay(tools: FakePrograms) -> None:
+    tools.add("chpasswd", "exit 1")
+    with pytest.raises(CommandError):
+        User("alice", password="correct horse").apply()
+    assert tools.calls()[-1] == ["userdel", "--remove", "alice"]
 
 
 def test_an_account_that_was_there_is_not_taken_away(tools: FakePrograms) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from records import CHANGE, CHECK, ERROR, TAKEN, notebook, printed, record, stages
 
-from runbook import cli, runner
+from runbook import cli, order
 
 FAILED = {"status": "failed", "error": ERROR, "checks": [CHECK, TAKEN], "seconds": 2.5}
 CHANGED = {"status": "changed", "changes": [CHANGE], "versions": {"jupyterhub": "6.1.1"}}
@@ -24,7 +24,7 @@ def runbook(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Runbook:
     """``./runbook WORDS`` on the records below ``tmp_path``: exit code, output, errors."""
-    monkeypatch.setattr(runner, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(order, "RUNS", tmp_path / "runs")
 
     def call(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["./runbook", *words])

@@ -11,7 +11,16 @@ from runbook.machine import CommandError
 from runbook.resources import AptPackage
 from runbook.resources.package import PackageState
 
-INSTALL = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "sudo"]
+INSTALL = [
+    "apt-get",
+    "-o",
+    "DPkg::Lock::Timeout=120",
+    "install",
+    "-y",
+    "-q",
+    "--no-install-recommends",
+    "sudo",
+]
 UPDATE = ["apt-get", "update", "-q"]
 QUERY = "dpkg-query"
 

@@ -82,6 +82,7 @@ def test_run_json_says_of_each_stage_what_came_of_it(run: RunRecord) -> None:
             "checks": [],
             "versions": {},
             "error": "",
+            "made_by": "",
         }
     ]
 

@@ -17,6 +17,7 @@ from records import CHANGE, CHECK, ERROR, TAKEN, notebook, printed, record, stag
 from runbook import excerpt, secrets
 from runbook.errors import ParameterError
 from runbook.notebook_page import coalesced
+from runbook.record import StageRecord
 from runbook.report import write_report
 
 FAILED = {"status": "failed", "error": ERROR, "checks": [CHECK, TAKEN]}
@@ -66,7 +67,7 @@ def good(checkout: Path, **more: Any) -> Path:
 
 
 def failed(checkout: Path, **more: Any) -> Path:
-    later = {name: PENDING for name in ("sudospawner", "pam", "handlers", "services")}
+    later = dict.fromkeys(("sudospawner", "pam", "handlers", "services"), PENDING)
     made = stages(install=CHANGED, configure=FAILED, launch=PENDING, verify=PENDING, **later)
     return record(checkout, made, "failed", **more)
 
@@ -93,8 +94,8 @@ def test_the_first_screen_of_a_failed_run_says_what_why_what_to_do_and_how_to_go
     parts = (
         "Failed at 20-configure",
         "20-configure , in its checks, before it changed anything",
-        "port 8000: taken by nginx (pid 812)",
-        "stop it (kill 812), or set another `port`",
+        "Why port 8000: taken by nginx (pid 812)",
+        "What to do stop it (kill 812), or set another `port`",
         "./runbook run params/server.yaml --set 'users=[ann, bob]' --resume",
     )
     assert [part for part in parts if part not in first] == []
@@ -118,17 +119,40 @@ def test_a_failure_without_a_remedy_says_where_to_read_on(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["70-launch", "80-verify"], "--from 70-launch --resume"),
-        (["40-pam", "60-services"], "--only 40-pam --only 60-services --resume"),
+        (["70-launch", "80-verify"], "--from 70-launch"),
+        (["40-pam", "60-services"], "--only 40-pam --only 60-services"),
     ],
 )
 def test_a_part_of_a_run_goes_on_with_the_same_part(
     tmp_path: Path, names: list[str], words: str
 ) -> None:
     made = [stage for stage in stages(launch=FAILED, pam=FAILED) if stage.name in names]
-    assert (
-        f"./runbook run params/server.yaml {words}" in page(record(tmp_path, made, "failed")).text
-    )
+    text = page(record(tmp_path, made, "failed")).text
+    assert f"./runbook run params/server.yaml {words}" in text
+    assert "--resume" not in text  # which takes a whole run
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"), [(False, "undo latest --force"), (True, "undo latest --force --plan")]
+)
+def test_a_failed_undo_goes_on_with_an_undo(tmp_path: Path, plan: bool, words: str) -> None:
+    made = [StageRecord("90-undo", "failed", error="in use")]
+    given = {"undo_run": "latest", "force": True}
+    shown = page(record(tmp_path, made, "failed", dry_run=plan, params=given))
+    assert f"How to go on ./runbook {words} Machine" in shown.text
+
+
+def test_an_undo_that_went_well_says_taken_back(tmp_path: Path) -> None:
+    made = [StageRecord("90-undo", "changed", changes=[CHANGE])]
+    assert "✓ Taken back 1 change in 1 stage." in page(record(tmp_path, made)).text
+
+
+def test_earlier_attempts_at_a_stage_are_linked(tmp_path: Path) -> None:
+    folder = good(tmp_path)
+    text = (folder / "10-install.ipynb").read_text()
+    (folder / "10-install.attempt-1.ipynb").write_text(text)
+    assert "10-install.attempt-1.html" in page(folder).links
+    assert (folder / "10-install.attempt-1.html").exists()
 
 
 def test_a_plan_that_failed_is_planned_again(tmp_path: Path) -> None:
@@ -143,6 +167,11 @@ def test_an_interrupted_run_says_where(tmp_path: Path) -> None:
     text = page(record(tmp_path, made, "interrupted")).text
     assert "Interrupted at 40-pam" in text
     assert "interrupted by a signal" in text
+
+
+def test_a_stage_at_which_the_runner_was_killed_is_named(tmp_path: Path) -> None:
+    made = stages(pam={"status": "running"}, launch=PENDING, verify=PENDING)
+    assert "No end recorded at 40-pam" in page(record(tmp_path, made, "running")).text
 
 
 def test_a_run_without_an_end_is_not_taken_for_a_good_one(tmp_path: Path) -> None:
@@ -240,6 +269,30 @@ def test_each_executed_notebook_is_a_page_of_its_own_and_linked(tmp_path: Path) 
     assert "stage . check ()" in Page(folder / "20-configure.html").text
 
 
+def test_a_link_of_a_notebook_leads_on_to_the_record_or_back_to_the_checkout(
+    tmp_path: Path,
+) -> None:
+    folder = good(tmp_path)
+    links = ("40-pam.ipynb#check", "index.ipynb", "../params/x.yaml", "https://e.org/", "#x")
+    text = " ".join(f"[a]({link})" for link in links)
+    notebook(folder, stages()[1], note=text)
+    write_report(folder)
+    assert Page(folder / "10-install.html").links[2:] == [
+        "40-pam.html#check",
+        "../../notebooks/index.ipynb",
+        "../../params/x.yaml",
+        "https://e.org/",
+        "#x",
+    ]
+
+
+def test_a_link_in_the_text_of_an_output_is_left_as_it_is(tmp_path: Path) -> None:
+    folder = good(tmp_path)
+    notebook(folder, stages()[1], outputs=[printed('<a href="x.css">')])
+    write_report(folder)
+    assert '<a href="x.css">' in Page(folder / "10-install.html").text
+
+
 def test_every_link_leads_to_a_place_of_the_page_or_a_file_of_the_record(tmp_path: Path) -> None:
     folder = failed(tmp_path)
     write_report(folder)
@@ -314,7 +367,8 @@ def test_a_record_of_200000_printed_lines_is_folded_and_small(tmp_path: Path) ->
     lines = [f"line {number} of very many\n" for number in range(200_000)]
     whole = "".join(lines)
     (folder / "logs/10-install.log").write_text(whole)
-    notebook(folder, stages()[1], outputs=[printed(line) for line in lines])
+    pieces = ["".join(lines[at : at + 100]) for at in range(0, len(lines), 100)]
+    notebook(folder, stages()[1], outputs=list(map(printed, pieces)))
     shown = page(folder)
     assert len(shown.html) < 2_000_000
     assert (folder / "10-install.html").stat().st_size < 2_000_000

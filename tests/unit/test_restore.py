@@ -10,7 +10,7 @@ import pytest
 from fakes import mode, settle
 
 from runbook.errors import PlanError
-from runbook.resources import Directory, File, Link, Permissions, Resource
+from runbook.resources import Directory, File, Link, Permissions, Resource, with_parents
 
 Owner = tuple[str, str]
 
@@ -86,9 +86,15 @@ def test_backups_can_be_read_by_their_owner_only(path: Path, ours: Owner, backup
     assert [mode(copy) for copy in backups.iterdir()] == [0o600]
 
 
-def test_a_folder_is_made_with_those_above_it(path: Path, ours: Owner, umask: None) -> None:
-    settle(Directory(path / "a/b", *ours, 0o750))
+def test_a_folder_is_made_and_taken_back_with_those_above_it(
+    path: Path, ours: Owner, umask: None, backups: Path
+) -> None:
+    folders = list(with_parents(Directory(path / "a/b", *ours, 0o750)))
+    before = [settle(folder) for folder in folders]
     assert mode(path / "a/b") == 0o750
+    for folder, state in zip(reversed(folders), reversed(before), strict=True):
+        folder.restore(state, backups)
+    assert not path.exists()
 
 
 def test_a_folder_that_holds_something_by_now_is_not_taken_back(

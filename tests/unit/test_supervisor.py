@@ -20,9 +20,11 @@ PROGRAMS = (Program("proxy"), Program("hub", pending="a reason"))
 def supervisor(programs: FakePrograms, *running: str) -> Supervisor:
     """A daemon whose ``running`` programs run; no ``running``, no daemon."""
     cases = "".join(f"{name}) echo {ME} ;; " for name in running)
+    lines = "".join(f"{name} RUNNING pid {ME}\\n" for name in running)
     there = "exit 0" if running else "exit 7"
     body = (
-        f'[ "$3" = pid ] || exit 0; case "$4" in {cases} "") {there} ;; *) echo 0; exit 7 ;; esac'
+        f'[ "$3" != status ] || printf "{lines}"; [ "$3" = pid ] || exit 0; '
+        f'case "$4" in {cases} "") {there} ;; *) echo 0; exit 7 ;; esac'
     )
     programs.add("supervisorctl", body)
     programs.add("supervisord")
@@ -30,8 +32,8 @@ def supervisor(programs: FakePrograms, *running: str) -> Supervisor:
 
 
 def done(programs: FakePrograms) -> list[list[str]]:
-    """What was called, without the questions for a pid."""
-    return [call for call in programs.calls() if "pid" not in call]
+    """What was called, without the questions for a pid or a status."""
+    return [call for call in programs.calls() if not {"pid", "status"} & set(call)]
 
 
 def test_programs_that_stand_still_are_started(programs: FakePrograms) -> None:

@@ -90,15 +90,17 @@ class PythonEnvironment(Resource):
         return found
 
     def apply(self) -> None:
-        existed = self.read().packages is not None
-        if not existed:
+        before = self.read()
+        if before.packages is None:
             remove_environment(self.path)
         self._unfinished.touch()
         try:
-            self._install(existed)
+            self._install(before.packages is not None)
         except BaseException:
-            if not existed:
+            if before.packages is None:
                 remove_environment(self.path)
+            elif dict(sorted(self._installed())) == before.packages:  # it failed before it began
+                self._unfinished.unlink()
             raise
         self._unfinished.unlink()
 

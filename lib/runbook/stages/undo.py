@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from traitlets import Bool, Unicode
 
@@ -26,6 +27,10 @@ class Undo(Stage):
 
     undo_run = parameter(Unicode(LATEST), "the run to take back: latest, all, or its name")
     force = parameter(Bool(False), "also what was edited since; a copy is kept")
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self._chosen: str | None = None
 
     def checks(self) -> Iterator[Check]:
         touched = self.touched()
@@ -57,17 +62,22 @@ class Undo(Stage):
             if no run is called ``undo_run``.
         """
         journal = Journal()
-        runs = journal.runs()
-        if self.undo_run == ALL or not runs:
+        if self.undo_run == ALL:
             return journal.touched()
-        if self.undo_run == LATEST:
-            return journal.touched(runs[-1])
-        if self.undo_run not in runs:
-            raise ParameterError(
-                f"no run called {self.undo_run!r} has changes to take back",
-                f"there are: {', '.join(runs)}",
-            )
-        return journal.touched(self.undo_run)
+        return journal.touched(self._run(journal))
+
+    def _run(self, journal: Journal) -> str:
+        """The name of the run; found out once, for the latest is another one afterwards."""
+        if self._chosen is None:
+            runs = journal.runs()
+            if self.undo_run not in (LATEST, *runs):
+                raise ParameterError(
+                    f"no run called {self.undo_run!r} has changes to take back",
+                    f"there are: {', '.join(runs) or 'none'}",
+                )
+            latest = runs[-1] if runs else "none"
+            self._chosen = latest if self.undo_run == LATEST else self.undo_run
+        return self._chosen
 
     def _back(self, touched: list[Touched]) -> list[TakenBack]:
         journal = Journal()

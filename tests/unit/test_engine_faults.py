@@ -1,0 +1,239 @@
+"""Whatever happens to a run: a true record on the disk, and no process of it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+import pytest
+from fakes import mode
+
+TINY = Path(__file__).with_name("tiny_run.py")
+SECONDS = 20.0
+# Says who it is, then works on, with a child in a session of its own.
+WORK = """
+import os, subprocess, pathlib, time
+child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+orphan = subprocess.run(["sh", "-c", "setsid sleep 600 >/dev/null 2>&1 & echo $!"],
+                        capture_output=True, text=True).stdout
+pathlib.Path("pids.new").write_text(f"{os.getpid()} {child.pid} {orphan}")
+os.rename("pids.new", "pids")
+time.sleep(600)
+"""
+
+
+class Run:
+    """A run that goes on in a process of its own."""
+
+    def __init__(self, folder: Path, *cells: str) -> None:
+        self.folder = folder
+        self.said = folder / "said"
+        home = {**os.environ, "HOME": str(folder / "home")}
+        (folder / "home").mkdir()
+        with self.said.open("wb") as said:
+            command = [sys.executable, str(TINY), str(folder), *cells]
+            self.process = subprocess.Popen(command, stdout=said, stderr=said, env=home)
+
+    def end(self) -> int:
+        return self.process.wait(timeout=SECONDS)
+
+    def pids(self) -> list[int]:
+        """The kernel, its child, and an orphan of it."""
+        wait_until(lambda: (self.folder / "pids").exists() or self.process.poll() is not None)
+        return [int(word) for word in (self.folder / "pids").read_text().split()]
+
+    @property
+    def record(self) -> Path:
+        return next((self.folder / "runs").iterdir())
+
+    def notebook(self) -> nbformat.NotebookNode:
+        return nbformat.read(self.record / "10-install.ipynb", 4)
+
+    def statuses(self) -> list[str]:
+        """Of the cells after the parameters."""
+        tags = ("parameters", "injected-parameters", "papermill-error-cell-tag")
+        cells = [
+            c for c in self.notebook().cells if not set(tags) & set(c.metadata.get("tags", ()))
+        ]
+        return [cell.metadata.papermill.status for cell in cells]
+
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.record / "run.json").read_text())
+        return found
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not happened():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.02)
+
+
+def goes_on(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    made: list[Run] = []
+
+    def begin(*cells: str) -> Run:
+        made.append(Run(tmp_path, *cells))
+        return made[-1]
+
+    yield begin
+    for run in made:
+        run.process.kill()
+        run.process.wait()
+
+
+Start = Callable[..., Run]
+
+
+def test_an_exception_fails_its_cell_and_leaves_the_others_pending(start: Start) -> None:
+    run = start("1", "raise ValueError('boom')", "2")
+    assert run.end() == 1
+    assert run.statuses() == ["completed", "failed", "pending"]
+    assert "boom" in run.said.read_text()
+
+
+def test_a_kernel_that_ends_itself_fails_its_cell(start: Start) -> None:
+    run = start("1", "import os; os._exit(3)", "2")
+    assert run.end() == 1
+    assert run.statuses() == ["completed", "failed", "pending"]
+    assert run.json()["stages"][0]["status"] == "failed"
+
+
+def test_a_kernel_killed_from_outside_fails_its_cell_and_leaves_no_process(start: Start) -> None:
+    run = start("1", WORK, "2")
+    pids = run.pids()
+    os.kill(pids[0], signal.SIGKILL)
+    assert run.end() == 1
+    assert run.statuses() == ["completed", "failed", "pending"]
+    assert [pid for pid in pids if goes_on(pid)] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_stops_the_run_and_every_process_of_it(start: Start, number: int) -> None:
+    run = start("1", WORK, "2")
+    pids = run.pids()
+    run.process.send_signal(number)
+    assert run.end() == 130
+    assert run.statuses() == ["completed", "failed", "pending"]
+    assert run.json()["status"] == "interrupted"
+    assert [pid for pid in pids if goes_on(pid)] == []
+
+
+def test_a_second_signal_does_not_disturb_the_end(start: Start) -> None:
+    run = start(WORK)
+    run.pids()
+    for _ in range(20):
+        run.process.send_signal(signal.SIGTERM)
+    assert run.end() == 130
+    assert run.statuses() == ["failed"]
+
+
+def test_nothing_is_left_in_the_home(start: Start) -> None:
+    run = start("1")
+    run.end()
+    assert list((run.folder / "home").iterdir()) == []
+
+
+def test_what_a_dead_run_left_the_next_one_removes(start: Start, tmp_path: Path) -> None:
+    run = start(WORK)
+    pids = run.pids()
+    folder = psutil.Process(pids[0]).environ()["RUNBOOK_KERNEL"]
+    assert f"runbook-kernel-{run.process.pid}-" in folder
+    run.process.kill()
+    run.process.wait()
+    (tmp_path / "next").mkdir()
+    second = Run(tmp_path / "next", "1")
+    second.end()
+    assert not Path(folder).exists()
+    assert [pid for pid in pids if goes_on(pid)] == []
+
+
+def test_a_secret_of_a_kernel_is_masked_in_notebook_and_log(start: Start) -> None:
+    run = start(
+        "from runbook import secrets; s = secrets.make()\nopen('secret', 'w').write(s)",
+        "for i in range(3000): print(s, i)",
+        "print(s[:20], end='', flush=True); import sys; sys.stderr.write('x'); print(s[20:])",
+        "raise ValueError(s)",
+    )
+    run.end()
+    secret = (run.folder / "secret").read_text()
+    kept = [path for path in run.record.rglob("*") if path.is_file()]
+    assert any(path.name.endswith(".txt") for path in kept)
+    assert [path for path in kept if secret in path.read_text(errors="replace")] == []
+    assert [path for path in kept if secret[20:] in path.read_text(errors="replace")] == []
+    assert secret not in run.said.read_text()
+
+
+def test_a_long_output_is_cut_in_the_notebook_and_whole_in_a_file(start: Start) -> None:
+    run = start("for i in range(200_000): print('line', i)")
+    run.end()
+    shown = "".join(o.text for cell in run.notebook().cells for o in cell.get("outputs", ()))
+    (log,) = (run.record / "logs").glob("10-install-cell-*.txt")
+    assert log.read_text().splitlines() == [f"line {number}" for number in range(200_000)]
+    assert mode(log) == 0o600
+    assert f"198,000 lines left out; the whole output is in logs/{log.name}" in shown
+    assert len(shown.splitlines()) < 2010
+    assert (shown.splitlines()[0], shown.splitlines()[-1]) == ("line 0", "line 199999")
+
+
+def test_what_a_cell_prints_is_on_the_disk_while_it_works(start: Start) -> None:
+    run = start("print('so far')\nimport time; time.sleep(600)")
+    wait_until(lambda: (run.folder / "runs").exists() and any((run.folder / "runs").iterdir()))
+    path = run.record / "10-install.ipynb"
+    wait_until(lambda: path.exists() and "so far\\n" in path.read_text().replace("print(", ""))
+    assert mode(path) == 0o600
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 6 MB for the record of a run."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a disk of its own")
+    place = tmp_path / "runs"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "runbook-test", str(place)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+FILL = """
+with open("runs/rest", "wb") as file:
+    try:
+        while True:
+            file.write(bytes(4096)); file.flush()
+    except OSError:
+        pass
+"""
+
+
+def test_a_full_disk_stops_the_run_and_the_record_says_so(start: Start, small_disk: Path) -> None:
+    run = start("1", FILL, "print('never')")
+    assert run.end() == 1
+    record = next(path for path in small_disk.iterdir() if path.is_dir())
+    assert (
+        f"the record {record}/10-install.ipynb cannot be written: No space" in run.said.read_text()
+    )
+    notebook = nbformat.read(record / "10-install.ipynb", 4)
+    said = [cell.metadata.papermill.status for cell in notebook.cells]
+    assert "running" not in said
+    assert said[-2:] == ["failed", "pending"]
+    assert json.loads((record / "run.json").read_text())["status"] == "failed"

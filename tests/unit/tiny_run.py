@@ -1,0 +1,30 @@
+"""A whole run of one notebook, which stands in for 10-install, in a process of its own: ``python tiny_run.py FOLDER CELL...``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+from rich.console import Console
+
+from runbook import cli, journal, runner
+from runbook.stages import Install
+
+
+def main(folder: Path, cells: list[str]) -> None:
+    parameters = new_code_cell("dry_run = False", metadata={"tags": ["parameters"]})
+    notebook = new_notebook(cells=[parameters, *map(new_code_cell, cells)])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "x", "language": "python"}
+    nbformat.write(notebook, folder / "10-install.ipynb")
+    journal.home = runner.Journal.__init__.__globals__["home"] = lambda: folder / "journal"
+    runner.NOTEBOOKS, runner.RUNS = folder, folder / "runs"
+    record = runner.run(runner.Order({}, Path("tiny.yaml"), [Install]), Console())
+    if error := runner.explain(record):
+        cli._complain(error)
+    sys.exit(cli._exit_code(record))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
