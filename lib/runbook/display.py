@@ -14,7 +14,6 @@ from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.syntax import Syntax
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -43,6 +42,7 @@ MARKS = {
 _COLOURS = {"green": "#2e9e5b", "yellow": "#b7791f", "red": "#d64545", "cyan": "#1c8ea8"}
 _FONT = "font-family:var(--jp-code-font-family,monospace);font-size:12px"
 _CELL = "padding:3px 10px;text-align:left;vertical-align:top;white-space:pre-wrap"
+_DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _GROUND = {"+": "rgba(46,158,91,.16)", "-": "rgba(214,69,69,.16)", "@": "rgba(28,142,168,.14)"}
 
 
@@ -81,8 +81,10 @@ class Table:
         if self.note:
             parts.append(Text(self.note))
         for title, diff in self.diffs:
-            shown = Syntax(diff, "diff", background_color="default", word_wrap=True)
-            parts += [Text(title, style="bold"), shown]
+            lines = [
+                Text(line, style=_DIFF_COLOURS.get(line[:1], "")) for line in diff.splitlines()
+            ]
+            parts += [Text(title, style="bold"), *lines]
         return Group(*parts)
 
     def _rich_table(self) -> RichTable:

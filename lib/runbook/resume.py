@@ -30,6 +30,7 @@ def continued(order: Order) -> RunRecord:
     if record.status == "running":
         mend(record)
     record.status, record.params_sha256 = "running", params.fingerprint(order.values)
+    record.settings = params.settings_among(order.values)
     record.params = {name: value.value for name, value in order.values.items()}
     return record
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,9 +172,10 @@ class Configure(Configured, Address, Login, Session, Stage):
         python, config = Path(self.prefix) / "bin/python", Path(self.config_dir)
         command = [*self.as_hub(), str(python), "-", str(config / "jupyterhub_config.py")]
         done = machine.run(command, check=False, input=program, cwd=Path(self.prefix))
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or [""]
-        found = "by the hub's own classes, as its account" if done.ok else said[-1]
-        return Check.that(done.ok, "the configuration loads", found, "look at the fragment named")
+        found = "by the hub's own classes, as its account"
+        if not done.ok:
+            found = _blamed(done.stderr or done.stdout)
+        return Check.that(done.ok, "the configuration loads", found, "look at the place named")
 
     def _hub_menu(self) -> Check:
         found = list(
@@ -200,3 +202,14 @@ def hub_account(stage: Configured) -> User:
         shell="/usr/sbin/nologin",
         comment="JupyterHub",
     )
+
+
+def _blamed(said: str) -> str:
+    """Out of a traceback: the error, and the last line of a fragment before it."""
+    places = re.findall(r'File "([^"]*jupyterhub_config[^"]*)", line (\d+)', said)
+    lines = said.strip().splitlines() or ["no reason given"]
+    error = next(
+        (x for x in reversed(lines) if re.match(r"\s*\w*(Error|Exception)\b", x)), lines[-1]
+    )
+    where = f"{places[-1][0]}, line {places[-1][1]}: " if places else ""
+    return where + error.strip()

@@ -4,7 +4,7 @@ import sys
 
 from jupyterhub.app import JupyterHub
 
-logging.disable(logging.CRITICAL)
+logging.getLogger("JupyterHub").setLevel(logging.ERROR)
 hub = JupyterHub()
 hub.raise_config_file_errors = True
 hub.load_config_file(sys.argv[1])
