@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import zmq
 from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 from runbook import secrets
@@ -43,6 +44,8 @@ class Kernel:
         self.manager = KernelManager(
             kernel_name="python3",
             context=context,
+            # The kernel of this very Python: one of that name in a home is not asked.
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
             transport="ipc",
             ip=str(self._folder / "kernel"),
             connection_file=str(self._folder / "connection.json"),

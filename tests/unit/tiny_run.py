@@ -1,4 +1,4 @@
-"""A whole run of one notebook, which stands in for 10-install, in a process of its own: ``python tiny_run.py FOLDER CELL...``."""
+"""A run of one notebook in the place of 10-install: ``python tiny_run.py FOLDER CELL...``."""
 
 from __future__ import annotations
 
