@@ -103,7 +103,7 @@ def _end_gently(kernel: int | None) -> None:
     for child in children:
         with suppress(psutil.Error):
             child.terminate()
-    psutil.wait_procs(children, timeout=GRACE_SECONDS)
+    _wait_for_the_end(children)
 
 
 def _end_all(folder: Path) -> None:
@@ -113,7 +113,21 @@ def _end_all(folder: Path) -> None:
         for process in left:
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(left, timeout=GRACE_SECONDS)
+        _wait_for_the_end(left)
+
+
+def _wait_for_the_end(processes: list[psutil.Process]) -> None:
+    """Not for their burial: a parent that is busy, or a container's PID 1, may never see to it."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while any(map(_is_alive, processes)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _started_by(folder: Path) -> Iterator[psutil.Process]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runbook import params
@@ -24,6 +24,8 @@ class Order:
     stages: Sequence[type[Stage]] = STAGES
     dry_run: bool = False
     resume: bool = False
+    notebooks: Path = field(default_factory=lambda: NOTEBOOKS)
+    runs: Path = field(default_factory=lambda: RUNS)
 
 
 def select(only: Sequence[str], first: str) -> list[type[Stage]]:

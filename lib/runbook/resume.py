@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runbook import params
 from runbook.errors import ParameterError
-from runbook.order import NOTEBOOKS, RUNS, Order
+from runbook.order import Order
 from runbook.record import RunRecord, StageRecord, mend, newest
 from runbook.stages import Stage
 
@@ -21,7 +21,7 @@ def continued(order: Order) -> RunRecord:
     ParameterError
         if there is none, or it is complete.
     """
-    record = newest(RUNS, order.params_file.stem)
+    record = newest(order.runs, order.params_file.stem)
     if record is None or record.status == "done":
         raise ParameterError(
             f"there is no unfinished run of {order.params_file.name} to resume",
@@ -44,7 +44,7 @@ def _holds(stage: type[Stage], entry: StageRecord, order: Order) -> bool:
 
 def made_by(stage: type[Stage], order: Order) -> str:
     """SHA-256 of the notebook, the library and the parameters."""
-    digest = hashlib.sha256((NOTEBOOKS / f"{stage.name}.ipynb").read_bytes())
+    digest = hashlib.sha256((order.notebooks / f"{stage.name}.ipynb").read_bytes())
     for path in sorted(Path(__file__).parent.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             digest.update(path.read_bytes())

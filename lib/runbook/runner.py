@@ -21,7 +21,7 @@ from runbook.errors import RunbookError
 from runbook.journal import Journal
 from runbook.kernel import Kernel, Kernels, remove_stale
 from runbook.lock import lock
-from runbook.order import NOTEBOOKS, RUNS, Order, stage_called
+from runbook.order import Order, stage_called
 from runbook.progress import Progress
 from runbook.record import (
     RecordHandler,
@@ -65,7 +65,7 @@ def run(order: Order, console: Console) -> RunRecord:
 
 def _new(order: Order) -> RunRecord:
     return RunRecord(
-        new_folder(RUNS, order.params_file.stem),
+        new_folder(order.runs, order.params_file.stem),
         str(order.params_file),
         params.fingerprint(order.values),
         [StageRecord(stage.name) for stage in order.stages],
@@ -82,7 +82,7 @@ def _execute(order: Order, record: RunRecord, console: Console) -> None:
     try:
         with (
             Progress(console, len(record.stages)) as progress,
-            Kernels(names, NOTEBOOKS, record.folder) as kernels,
+            Kernels(names, order.notebooks, record.folder) as kernels,
         ):
             for entry in record.stages[:good]:
                 progress.stage(entry.name)
@@ -134,13 +134,13 @@ def _execute_stage(
     entry.status = "failed"  # until it is known better
     try:
         papermill.execute_notebook(
-            str(NOTEBOOKS / f"{stage.name}.ipynb"),
+            str(order.notebooks / f"{stage.name}.ipynb"),
             str(output),
             parameters=_injected(stage, order),
             engine_name="runbook",
             progress_bar=False,
             execution_timeout=CELL_SECONDS,
-            cwd=str(NOTEBOOKS),
+            cwd=str(order.notebooks),
             km=kernel.manager,
             on_cell_execute=lambda cell, cell_index: progress.cell(_tag(cell)),
         )

@@ -4,6 +4,7 @@ import base64
 import os
 import shlex
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -15,8 +16,9 @@ from trees import Layers
 
 pytestmark = pytest.mark.machine
 
-TOKEN = "a-token/of+the=inventory"
-PASSWORD = "ann's own secret & more"
+# Made anew each time: this file is on the machine, too.
+TOKEN = f"a-token/of+{uuid.uuid4().hex[:16]}="
+PASSWORD = f"ann's own & {uuid.uuid4().hex}"
 SETTINGS = (
     "users=[ann, ben]",
     "create_system_users=true",
@@ -27,6 +29,7 @@ SETTINGS = (
 # What every process was called with, and the environment of those of other accounts.
 SAMPLER = r"""
 import glob, os
+os.umask(0o077)
 seen = set()
 with open("/root/samples", "ab", buffering=0) as file:
     while True:

@@ -83,6 +83,9 @@ def parameters(notebook: NotebookNode) -> dict[str, Any]:
     return found
 
 
+EVERY: tuple[type[Stage], ...] = (*STAGES, Undo)
+
+
 @pytest.fixture(params=STAGES, ids=lambda stage: stage.name)
 def stage(request: pytest.FixtureRequest) -> type[Stage]:
     found: type[Stage] = request.param
@@ -252,12 +255,12 @@ def test_it_is_written_as_nbformat_writes_it(stage: type[Stage], tmp_path: Path)
 
 def test_the_notebooks_are_the_stages_in_order_and_the_index() -> None:
     files = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-    assert files == [*(stage.name for stage in (*STAGES, Undo)), "index"]
+    assert files == [*(stage.name for stage in EVERY), "index"]
 
 
 def test_the_index_links_every_notebook_in_order() -> None:
     rows = re.findall(r"^\| \[[\w-]+\]\(([\w-]+)\.ipynb\)", prose(read(INDEX)), re.MULTILINE)
-    assert rows == [stage.name for stage in (*STAGES, Undo)]
+    assert rows == [stage.name for stage in EVERY]
 
 
 def test_the_index_is_prose_alone_and_its_links_lead_somewhere() -> None:

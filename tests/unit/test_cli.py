@@ -12,7 +12,7 @@ import click
 import pytest
 from fakes import below
 
-from runbook import __version__, cli, journal, runner
+from runbook import __version__, cli, journal, order, runner
 from runbook.lock import lock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +80,7 @@ def exit_code(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the records go, away from the checkout."""
-    monkeypatch.setattr(runner, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(order, "RUNS", tmp_path / "runs")
     return tmp_path / "runs"
 
 

@@ -136,13 +136,20 @@ def test_a_signal_stops_the_run_and_every_process_of_it(start: Start, number: in
     assert [pid for pid in pids if goes_on(pid)] == []
 
 
-def test_a_second_signal_does_not_disturb_the_end(start: Start) -> None:
+def test_more_signals_do_not_disturb_the_end(start: Start) -> None:
     run = start(WORK)
-    run.pids()
-    for _ in range(20):
+    pids = run.pids()
+
+    def ended() -> bool:
         run.process.send_signal(signal.SIGTERM)
+        return run.process.poll() is not None
+
+    wait_until(lambda: run.record.joinpath("10-install.ipynb").exists())
+    run.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: ended() or run.json()["status"] != "running")
     assert run.end() == 130
-    assert run.statuses() == ["failed"]
+    assert (run.statuses(), run.json()["status"]) == (["failed"], "interrupted")
+    assert [pid for pid in pids if goes_on(pid)] == []
 
 
 def test_nothing_is_left_in_the_home(start: Start) -> None:

@@ -69,6 +69,10 @@ def test_a_value_that_a_line_break_cuts_is_masked(value: str, place: int) -> Non
         assert cut not in Masker([value]).text(f"a\n{cut}\nb")
 
 
+def test_a_value_of_two_lines_is_masked_where_it_stands_in_one() -> None:
+    assert Masker(["first line\nsecond line"]).text("first linesecond line") == MASK
+
+
 @given(value=VALUES, place=st.integers(1, 7))
 def test_a_value_in_two_pieces_is_masked_in_both(value: str, place: int) -> None:
     shown = Masker([value]).pieces([f"a {value[:place]}", f"{value[place:]} b"])

@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from rich.console import Console
 
 from runbook import cli, journal, runner
+from runbook.order import Order
 from runbook.stages import Install
 
 
@@ -18,9 +19,9 @@ def main(folder: Path, cells: list[str]) -> None:
     notebook = new_notebook(cells=[parameters, *map(new_code_cell, cells)])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "x", "language": "python"}
     nbformat.write(notebook, folder / "10-install.ipynb")
-    journal.home = runner.Journal.__init__.__globals__["home"] = lambda: folder / "journal"
-    runner.NOTEBOOKS, runner.RUNS = folder, folder / "runs"
-    record = runner.run(runner.Order({}, Path("tiny.yaml"), [Install]), Console())
+    journal.home = lambda: folder / "journal"
+    order = Order({}, Path("tiny.yaml"), [Install], notebooks=folder, runs=folder / "runs")
+    record = runner.run(order, Console())
     if error := runner.explain(record):
         cli._complain(error)
     sys.exit(cli._exit_code(record))
