@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from compare import accounts, listing, system, tree
 from debian import Machine, wait_until
-from hub import CHECKOUT, Installed, hub_answers, runbook
+from hub import CHECKOUT, Installed, hub_answers, latest_record, runbook
 from trees import Layers
 
 pytestmark = pytest.mark.machine
@@ -109,6 +109,53 @@ def machine_is_sound(machine: Machine) -> None:
             {row.split(":")[0] for row in machine.read(f"/etc/{f}").splitlines()} for f in files
         ]
         assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT"])
+def test_a_signal_at_each_stage_stops_the_run_and_resume_goes_on(
+    prepared: Layers, undisturbed: tuple[set[str], str], name: str
+) -> None:
+    with Machine(prepared) as machine:
+        machine.boot()
+        before = tree(machine)
+        for number, stage in enumerate(STAGES):
+            stopped_at(machine, stage, name, resume=number > 0)
+            notebooks_are_true(machine)
+            machine_is_sound(machine)
+        code, said = runbook(machine, "run", "--resume")
+        assert code == 0, said
+        assert sorted(listing(machine) ^ undisturbed[0]) == []
+        assert accounts(machine) == undisturbed[1]
+        code, said = runbook(machine, "undo", "all")
+        assert code == 0, said
+        assert sorted(tree(machine) ^ before) == []
+
+
+STAGES = (
+    *("00-check", "10-install", "20-configure", "30-sudospawner", "40-pam", "50-handlers"),
+    *("60-services", "70-launch", "80-verify"),
+)
+
+
+def stopped_at(machine: Machine, stage: str, signal: str, *, resume: bool) -> None:
+    """Run until ``stage`` is being executed, then send the runner a signal; see how it ends."""
+    words = ["--resume"] if resume else []
+    # Whoever started the tests in the background made them ignore SIGINT.
+    heeding = ["env", "--default-signal=INT"]
+    run = machine.start([*heeding, "./runbook", "run", *words], cwd=CHECKOUT)
+    executing = f'cat runs/*-server/{stage}.ipynb | grep -c \'"status": "running"\''
+
+    def is_executed() -> bool:
+        return machine.run(["sh", "-c", executing], cwd=CHECKOUT, check=False).returncode == 0
+
+    wait_until(f"{stage} to begin", is_executed, 90)
+    machine.run(["pkill", f"-{signal}", "-f", "python -m runbook"])
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    assert "ipykernel_launcher" not in machine.run(["ps", "axo", "args"]).stdout
+    record = latest_record(machine)
+    assert record[stage]["status"] == "failed", record[stage]
+    assert all(record[name]["status"] == "pending" for name in STAGES if name > stage)
 
 
 @pytest.fixture

@@ -33,6 +33,22 @@ def test_undo_of_an_install_leaves_the_machine_as_it_was(prepared: Layers) -> No
         assert "nothing" in said or latest_record(machine)["90-undo"]["status"] == "unchanged"
 
 
+def test_undo_takes_back_the_debian_packages_too(prepared: Layers) -> None:
+    with Machine(prepared) as machine:
+        machine.boot()
+        machine.run(["dpkg", "--purge", "sudo"], env={"SUDO_FORCE_REMOVE": "yes"})
+        # What apt keeps for itself: lists, logs, and its database, whose order may change.
+        apts = ("/var/lib/apt", "/var/lib/dpkg", "/var/cache", "/var/log", "/var/backups")
+        before, system_before = tree(machine, *apts), system(machine)
+        code, said = runbook(machine, "run", "--only", "10-install")
+        assert code == 0, said
+        machine.run(["sudo", "-n", "true"])
+        code, said = runbook(machine, "undo")
+        assert code == 0, said
+        assert system(machine) == system_before
+        assert sorted(tree(machine, *apts) ^ before) == []
+
+
 @pytest.fixture(scope="module")
 def lived_in(prepared: Layers) -> Iterator[tuple[Machine, str]]:
     """A hub that people used and an administrator edited, taken back; and what undo said."""

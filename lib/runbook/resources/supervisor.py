@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import psutil
+
 from runbook import machine
 from runbook.resources.base import Change, Resource
 from runbook.resources.service import Program
+
+STOP_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,13 @@ class Supervisor(Resource):
                 self._control(verb, program.name)
 
     def restore(self, state: SupervisorState, backups: Path) -> None:
-        if not state.running:
-            self._control("shutdown", check=False)
+        if state.running:
+            return
+        daemon = self._control("pid", check=False).stdout.strip()
+        self._control("shutdown", check=False)
+        if daemon.isdigit():  # it ends its programs first: they hold accounts and files
+            with suppress(psutil.Error):
+                psutil.Process(int(daemon)).wait(STOP_SECONDS)
 
     def _control(self, *words: str, check: bool = True) -> machine.Outcome:
         return machine.run([self.bin / "supervisorctl", "-c", self.conf, *words], check=check)
