@@ -84,9 +84,11 @@ def parameters(notebook: NotebookNode) -> dict[str, Any]:
 
 
 EVERY: tuple[type[Stage], ...] = (*STAGES, Undo)
+# The spoilers below know parameters that every stage of an installation has.
+INSTALLING = pytest.mark.parametrize("stage", STAGES, indirect=True, ids=lambda s: s.name)
 
 
-@pytest.fixture(params=STAGES, ids=lambda stage: stage.name)
+@pytest.fixture(params=EVERY, ids=lambda stage: stage.name)
 def stage(request: pytest.FixtureRequest) -> type[Stage]:
     found: type[Stage] = request.param
     return found
@@ -178,7 +180,8 @@ def test_its_parameters_are_those_of_the_stage_with_the_same_defaults(
 def test_its_parameters_stand_in_the_order_of_server_yaml_and_dry_run_is_last(
     notebook: NotebookNode, stage: type[Stage]
 ) -> None:
-    order = [*yaml.safe_load(SERVER.read_text()), "dry_run"]
+    own = [name for name in stage.parameters() if name != "dry_run"]
+    order = dict.fromkeys([*yaml.safe_load(SERVER.read_text()), *own, "dry_run"])
     assert list(parameters(notebook)) == [name for name in order if name in stage.parameters()]
 
 
@@ -421,6 +424,7 @@ def _replace(notebook: NotebookNode, old: str, new: str) -> None:
     ],
     ids=lambda function: function.__name__.removeprefix("test_"),
 )
+@INSTALLING
 def test_a_rule_sees_a_notebook(
     spoil: Callable[[NotebookNode], None],
     rule: Rule,
@@ -437,6 +441,7 @@ def test_a_rule_sees_a_notebook(
 @pytest.mark.parametrize(
     "spoil", [with_a_type_papermill_cannot_read, with_an_equals_sign_in_a_comment]
 )
+@INSTALLING
 def test_the_inspection_by_papermill_sees_a_line_it_cannot_read(
     spoil: Callable[[NotebookNode], None],
     notebook: NotebookNode,
