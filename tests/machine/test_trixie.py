@@ -3,12 +3,13 @@
 import pytest
 from debian import Machine, fresh
 from hub import CHECKOUT, GROUP, PROJECT, WHO, runbook
+from trees import Layers
 from visitor import Visitor
 
 pytestmark = pytest.mark.machine
 
 
-def test_debian_13_gets_a_hub_too() -> None:
+def test_debian_13_gets_a_hub_too(debian_base: Layers) -> None:
     with Machine(fresh("trixie")) as machine:
         machine.boot()
         machine.push(PROJECT, CHECKOUT)
