@@ -27,12 +27,16 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 GOLDENS = Path(__file__).parent / "goldens"
 STAGES = (
+    "00-check",
+    "10-install",
     "20-configure",
     "30-sudospawner",
     "40-pam",
     "50-handlers",
     "60-services",
     "70-launch",
+    "80-verify",
+    "90-undo",
 )
 
 # A machine without a hub: nothing of this folder is there, and its parent can be written by all.
@@ -51,15 +55,39 @@ PARAMETERS: dict[str, Any] = {
     "state_dir": f"{NOWHERE}/state",
 }
 # IPython runs this before the notebook: the goldens are the same for root and for everybody else,
-# and on a computer where something listens on the hub's ports.
-SOMEBODY = """
-from runbook import facts
-from runbook.stages import parameters
+# and on any computer, whatever listens on the hub's ports there and whichever Node and Python it
+# has. The package index is not asked: `Install._registry` would need a network, and
+# tests/machine/test_refusals.py sees what it says where there is none. The journal is empty.
+SOMEBODY = f"""
+import socket
+from pathlib import Path
+
+from runbook import facts, journal
+from runbook.checks import Check
+from runbook.resources import PythonEnvironment, node
+from runbook.stages import CheckMachine, Install, parameters
 
 facts.is_root = lambda: False
 facts.current_user = lambda: "ann"
 facts.listener = lambda port: None
+facts.processes = lambda word: iter(())
+facts.members = lambda group: []
+facts.operating_system = lambda: "Debian GNU/Linux 12 (bookworm)"
+facts.has_apt = lambda: True
+facts.has_systemd = lambda: False
+facts.memory_gib = lambda: 8.0
+facts.free_gib = lambda path: 20.0
+facts.resolves = lambda host: True
+socket.gethostname = lambda: "golden"
+node.system_node = lambda: ""
+PythonEnvironment._markers = lambda self: {{
+    "python_full_version": "3.11.2",
+    "python_version": "3.11",
+}}
+journal.home = lambda: Path("{NOWHERE}/journal")
 parameters._ourselves = lambda: ("ann", "ann")
+Install._registry = lambda self: Check("ok", "package index", "answers")
+CheckMachine._interpreter = lambda self: Check("ok", "interpreter " + self.python, self.python)
 """
 TABLE = "/cells/*/outputs/*/data"
 REPLACE = (
@@ -69,6 +97,11 @@ REPLACE = (
     (TABLE, r"(seconds</td><td>)[\d.]+", r"\1SECONDS"),
     # A new parameter changes the hash of all; the parameters themselves stand in the setup cell.
     (TABLE, r"\b[0-9a-f]{16}\b", "HASH"),
+    # A new lock changes the packages: all of them as one, as text or as HTML.
+    (TABLE, r"@@ [^@]+ @@((\n|</div><div>)\+[\w.-]+==[^\s<]+)+", "PACKAGES"),
+    (TABLE, r"\b\d+ packages", "COUNT packages"),
+    (TABLE, r"\band\s+\d+\s+it\s+needs", "and COUNT it needs"),
+    (TABLE, r"(?<![\w.])v?\d+\.\d+\.\d+(?![\w.])", "VERSION"),
 )
 IGNORE = (
     "/metadata",
@@ -148,6 +181,24 @@ def test_the_comparison_sees_another_word_in_each_output(
     assert len(outputs) == 6
     for number in range(6):
         assert f"-word {number} too many" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("@@ -0,0 +1,2 @@\n+a==1.0\n+b-c==2\nlink", "@@ -0,0 +1 @@\n+a==1.1\nlink"),
+        ("<div>@@ -0,0 +1 @@</div><div>+a==1</div>", "<div>@@ -0,0 +9 @@</div><div>+b==2</div>"),
+        ("115 packages", "120 packages"),
+        ("Node.js 22.20.0 in", "Node.js 24.1.0 in"),
+        ("proxy 5.3.0 and 37 it\n   needs", "proxy 5.4.0 and 41 it needs"),
+    ],
+)
+def test_a_new_lock_is_left_out_of_the_comparison(one: str, other: str) -> None:
+    assert _replaced(one) == _replaced(other)
+
+
+def test_an_address_is_no_version() -> None:
+    assert _replaced("http://127.0.0.1:8000") == "http://127.0.0.1:8000"
 
 
 @pytest.mark.parametrize(
