@@ -180,7 +180,8 @@ def test_the_comparison_sees_another_word_in_each_output(
         regression.check(str(spoiled))
     assert len(outputs) == 6
     for number in range(6):
-        assert f"-word {number} too many" in str(error.value)
+        # nbdime shows it as "-word" where git is installed, and as "< word" where it is not.
+        assert f"word {number} too many" in str(error.value)
 
 
 @pytest.mark.parametrize(
