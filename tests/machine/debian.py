@@ -7,6 +7,7 @@
         machine.run(["./runbook", "run"], user="ann", cwd="/home/ann/runbook")
 
 The network is the host's: what listens on port 8000 inside listens on port 8000 of this computer.
+Sessions in network namespaces of their own (`nsenter --net=...`) do not wait for each other.
 """
 
 import atexit
@@ -62,7 +63,7 @@ def held_ports(ports: Sequence[int] = HUB_PORTS) -> list[int]:
 
 
 class _Turn:
-    """One test session at a time has machines running: they all share this computer's ports."""
+    """One test session at a time has machines running: they share the ports of this network."""
 
     def __init__(self) -> None:
         self._machines = 0
@@ -72,7 +73,8 @@ class _Turn:
         """Wait for other sessions; a session that has it may boot as many as it likes."""
         self._machines += 1
         if self._file is None:
-            self._file = open("/run/lock/jupyterhub-runbook-machines", "wb")  # noqa: SIM115
+            network = os.stat("/proc/self/ns/net").st_ino
+            self._file = open(f"/run/lock/jupyterhub-runbook-{network}", "wb")  # noqa: SIM115
             fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def give(self) -> None:
