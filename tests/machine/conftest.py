@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from compare import accounts, listing
 from debian import Machine, fresh, reasons_not, wait_until
 from hub import CHECKOUT, PROJECT, Installed, hub_answers
 from trees import Layers
@@ -57,3 +58,10 @@ def server(installed: Installed) -> Iterator[Machine]:
         machine.boot()
         wait_until("the hub after the boot", hub_answers)
         yield machine
+
+
+@pytest.fixture(scope="session")
+def undisturbed(installed: Installed) -> tuple[set[str], str]:
+    """Files and accounts of a machine whose install nobody disturbed."""
+    with Machine(installed.layers) as machine:
+        return listing(machine), accounts(machine)

@@ -4,7 +4,6 @@ After each kill `--resume` goes on; in the end the machine is that of an undistu
 leaves nothing. `RUNBOOK_KILL_CYCLES` says how many installs are disturbed, three kills each.
 """
 
-import json
 import os
 import random
 from collections.abc import Iterator
@@ -12,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 from compare import accounts, listing, system, tree
 from debian import Machine, wait_until
-from hub import CHECKOUT, Installed, hub_answers, latest_record, runbook
+from hub import CHECKOUT, hub_answers, latest_record, runbook
+from soundness import machine_is_sound, notebooks_are_true
 from trees import Layers
 
 pytestmark = pytest.mark.machine
@@ -21,21 +21,6 @@ CYCLES = int(os.environ.get("RUNBOOK_KILL_CYCLES", "3"))
 KILLS = 3
 LONGEST = 24.0  # seconds; an undisturbed install takes about thirty
 KILL = "kill -9 $(pgrep -f 'python -m runbook|ipykernel_launcher') 2>/dev/null"
-# Reads every notebook as JSON and the states of their cells.
-STATES = """
-import glob, json
-for path in sorted(glob.glob("runs/*-server/[0-9]*.ipynb")):
-    cells = json.load(open(path))["cells"]
-    states = [c["metadata"].get("papermill", {}).get("status") for c in cells]
-    print(json.dumps([path, states]))
-"""
-
-
-@pytest.fixture(scope="module")
-def undisturbed(installed: Installed) -> tuple[set[str], str]:
-    """Files and accounts of a machine whose install nobody disturbed."""
-    with Machine(installed.layers) as machine:
-        return listing(machine), accounts(machine)
 
 
 @pytest.mark.parametrize("cycle", range(CYCLES))
@@ -73,42 +58,6 @@ def disturb(machine: Machine, moment: float, *, resume: bool) -> None:
     except Exception:
         machine.run(["sh", "-c", KILL], check=False)
         run.communicate(timeout=60)
-
-
-def notebooks_are_true(machine: Machine) -> None:
-    """Each is valid JSON; completed cells, at most one failed or running, then pending ones."""
-    python = f"{CHECKOUT}/.venv/bin/python"
-    for line in machine.run([python, "-c", STATES], cwd=CHECKOUT).stdout.splitlines():
-        path, states = json.loads(line)
-        order = [s for s in states if s is not None]
-        kinds = [k for n, k in enumerate(order) if n == 0 or order[n - 1] != k]
-        assert kinds in CONSISTENT, (path, states)
-
-
-CONSISTENT: list[list[str]] = [
-    [],
-    ["pending"],
-    ["running", "pending"],
-    ["completed"],
-    ["completed", "pending"],
-    ["completed", "running"],
-    ["completed", "running", "pending"],
-    ["completed", "failed"],
-    ["completed", "failed", "pending"],
-    ["failed", "pending"],
-]
-
-
-def machine_is_sound(machine: Machine) -> None:
-    """sudo and PAM work, and the account files agree with each other."""
-    machine.run(["visudo", "-c"])
-    machine.run(["sudo", "-n", "true"])
-    machine.run(["su", "-s", "/bin/sh", "nobody", "-c", "true"])
-    for files in (("passwd", "shadow"), ("group", "gshadow")):
-        names = [
-            {row.split(":")[0] for row in machine.read(f"/etc/{f}").splitlines()} for f in files
-        ]
-        assert names[0] == names[1]
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT"])
