@@ -79,6 +79,10 @@ class Journal:
         """Write down that the change ``entry`` was made, and what holds now."""
         self._append(event="end", id=entry, after=after)
 
+    def taking_back(self, entries: Sequence[str]) -> None:
+        """Write down that the changes ``entries`` are being taken back: a crash may interrupt."""
+        self._append(event="undoing", ids=list(entries))
+
     def taken_back(self, entries: Sequence[str]) -> None:
         """Write down that the changes ``entries`` do not hold any more."""
         self._append(event="undone", ids=list(entries))
@@ -94,6 +98,9 @@ class Journal:
                 found.setdefault(name, new).began(line["id"], line["run"])
             elif line["event"] == "end" and line["id"] in begun:
                 found[begun[line["id"]]].after = line["after"]
+            elif line["event"] == "undoing":
+                for name in {begun[entry] for entry in line["ids"] if entry in begun}:
+                    found[name].after = None
             elif line["event"] == "undone":
                 for entry in line["ids"]:
                     found.pop(begun.get(entry, ""), None)

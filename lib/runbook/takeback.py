@@ -50,8 +50,9 @@ class TakenBack(Resource):
         return self.resource.why_keep()
 
     def change(self, state: Present) -> Change | None:
-        before = self.touched.before
-        if state.state == before or self.why_left():
+        # Of an interrupted change the state does not tell what lies about half made.
+        interrupted = self.touched.after is None
+        if (state.state == self.touched.before and not interrupted) or self.why_left():
             return None
         return Change("remove", f"take back: {self.touched.summary}", undoable=False)
 
@@ -60,6 +61,7 @@ class TakenBack(Resource):
         path = getattr(self.resource, "path", None)
         if self.force and edited and path is not None and path.is_file():
             archive(path, self.journal.backups)
+        self.journal.taking_back(self.touched.entries)
         self.restore(Present(self.touched.before), self.journal.backups)
         self.forget()
 

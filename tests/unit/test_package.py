@@ -73,3 +73,14 @@ def test_a_package_that_was_there_is_not_taken_away(programs: FakePrograms) -> N
     programs.add("apt-get")
     AptPackage("sudo").restore(PackageState("1.9"), Path())
     assert apt_calls(programs) == []
+
+
+def test_what_a_crash_left_unpacked_is_configured_before_it_is_removed(
+    programs: FakePrograms, tmp_path: Path
+) -> None:
+    mark = programs.folder / "configured"
+    programs.add("dpkg", f"touch {mark}")
+    programs.add(QUERY, f"[ -e {mark} ] && printf 'ii 1.9'")
+    programs.add("apt-get")
+    AptPackage("sudo").restore(PackageState(""), tmp_path)
+    assert apt_calls(programs) == [["apt-get", "purge", "-y", "-q", "sudo"]]

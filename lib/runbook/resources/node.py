@@ -79,7 +79,7 @@ class NodeRuntime(Resource):
         return Change(kind, f"Node.js {wanted} in {self.path}")
 
     def apply(self) -> None:
-        new = self.path.with_name(f".{self.path.name}.new")
+        new = self._new
         shutil.rmtree(new, ignore_errors=True)
         install: list[str | Path] = [
             "pip",
@@ -99,8 +99,14 @@ class NodeRuntime(Resource):
             shutil.rmtree(new, ignore_errors=True)
 
     def restore(self, state: NodeState, backups: Path) -> None:
+        shutil.rmtree(self._new, ignore_errors=True)
         if not state.wheel:
             shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def _new(self) -> Path:
+        """Where it is unpacked; a crash leaves it there."""
+        return self.path.with_name(f".{self.path.name}.new")
 
 
 @dataclass(frozen=True)

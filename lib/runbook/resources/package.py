@@ -45,7 +45,10 @@ class AptPackage(Resource):
             machine.run(install, env=QUIET)
 
     def restore(self, state: PackageState, backups: Path) -> None:
-        if not state.version and self.read().version:
+        if state.version:
+            return
+        machine.run(["dpkg", "--configure", "-a"], env=QUIET)  # what a crash left unpacked
+        if self.read().version:
             # Debian's sudo refuses to go where root has no password; it was not there before.
             env = {**QUIET, "SUDO_FORCE_REMOVE": "yes"}
             machine.run(["apt-get", "purge", "-y", "-q", self.name], env=env)

