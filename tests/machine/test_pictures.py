@@ -5,15 +5,11 @@ The pictures in the README are taken here, from a real run on a fresh Debian. To
     RUNBOOK_PICTURES=1 ./runbook test tests/machine/test_pictures.py
 """
 
-import os
 import re
-import shutil
-import subprocess
-import zlib
 from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 
+import browser
 import nbformat
 import pytest
 from debian import Machine
@@ -23,27 +19,12 @@ from nbformat import NotebookNode
 
 pytestmark = pytest.mark.machine
 
-PICTURES = PROJECT / "tests/pictures"
-LARGEST = 200_000  # bytes; they are kept in git
+LARGEST = 200_000  # bytes
 WIDTH = 900  # pixels
-CHROMIUM = (
-    "chromium",
-    "--headless",
-    "--no-sandbox",  # as root there is none
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-lcd-text",  # grey edges make smaller files, and look the same on every screen
-    "--hide-scrollbars",
-    "--force-device-scale-factor=1",
-)
 # Tells --dump-dom how high the page is, so that the picture can be as high.
 MEASURE = "<script>document.body.dataset.high = document.body.scrollHeight + 16</script></body>"
 
-Photograph = Callable[[NotebookNode, str], tuple[str, bytes]]
+Photograph = Callable[[NotebookNode, str], tuple[str, Path]]
 
 
 @pytest.fixture(scope="module")
@@ -61,21 +42,18 @@ def executed(installed: Installed) -> dict[str, NotebookNode]:
 @pytest.fixture(params=["light", "dark"])
 def photograph(request: pytest.FixtureRequest, tmp_path: Path) -> Photograph:
     """Takes (what a browser shows as text, PNG) of a notebook; keeps the light one on demand."""
-    if not shutil.which(CHROMIUM[0]):
-        refuse = pytest.fail if os.environ.get("CI") else pytest.skip
-        refuse("pictures need chromium")
+    browser.required()
 
-    def take(notebook: NotebookNode, name: str) -> tuple[str, bytes]:
+    def take(notebook: NotebookNode, name: str) -> tuple[str, Path]:
         page, picture = tmp_path / "page.html", tmp_path / f"{name}.png"
         page.write_text(_html(notebook, request.param))
-        dom = _browse(tmp_path, page, "--dump-dom")
+        dom = browser.browse(tmp_path, page, (WIDTH, 600), "--dump-dom")
         high = re.search(r'data-high="(\d+)"', dom)
         assert high, dom[:1000]
-        _browse(tmp_path, page, f"--screenshot={picture}", f"--window-size={WIDTH},{high[1]}")
-        if request.param == "light" and os.environ.get("RUNBOOK_PICTURES"):
-            PICTURES.mkdir(exist_ok=True)
-            shutil.copyfile(picture, PICTURES / picture.name)
-        return _text(dom), picture.read_bytes()
+        browser.browse(tmp_path, page, (WIDTH, int(high[1])), f"--screenshot={picture}")
+        if request.param == "light":
+            browser.keep(picture)
+        return browser.text(dom), picture
 
     return take
 
@@ -129,7 +107,7 @@ def test_a_failed_check_stands_out_and_says_what_to_do(
 @pytest.mark.parametrize("name", ["executed-notebook", "plan", "failed-check"])
 def test_the_readme_shows_a_picture_that_is_there(name: str) -> None:
     assert f"(tests/pictures/{name}.png)" in (PROJECT / "README.md").read_text()
-    _is_a_picture((PICTURES / f"{name}.png").read_bytes())
+    _is_a_picture(browser.PICTURES / f"{name}.png")
 
 
 def test_an_empty_page_is_not_taken_for_a_picture(
@@ -174,41 +152,5 @@ def _html(notebook: NotebookNode, theme: str) -> str:
     return str(html).replace("</body>", MEASURE)
 
 
-def _browse(home: Path, page: Path, *options: str) -> str:
-    """What chromium prints of ``page``."""
-    words = [*CHROMIUM, f"--user-data-dir={home}/chromium", f"--window-size={WIDTH},600", *options]
-    done = subprocess.run([*words, page.as_uri()], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
-
-
-def _text(dom: str) -> str:
-    """The words of a page, one blank between two."""
-    body = re.sub(r"<(script|style)\b.*?</\1>", " ", dom.partition("<body")[2], flags=re.DOTALL)
-    # Coloured code is a tag a word: only what ends a line or a cell counts as a gap.
-    body = re.sub(r"</(td|th|tr|div|p|li|h\d|pre|summary)>", " ", body)
-    return " ".join(unescape(re.sub(r"<[^>]+>", "", body)).split())
-
-
-def _is_a_picture(png: bytes) -> None:
-    """Raise AssertionError unless it is a small PNG with something to see in most of it."""
-    assert png.startswith(b"\x89PNG\r\n")
-    assert len(png) < LARGEST
-    wide, high = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
-    assert wide == WIDTH
-    lines = _scan_lines(png, high)
-    # A line of one colour is all zeros but for its first bytes, however it was filtered.
-    drawn = [line for line in lines if any(line[9:])]
-    assert len(drawn) > high / 3, f"{len(drawn)} of {high} lines show something"
-
-
-def _scan_lines(png: bytes, high: int) -> list[bytes]:
-    """The picture's lines, filtered as they are stored (https://www.w3.org/TR/png, chapter 9)."""
-    at, packed = 8, b""
-    while at < len(png):
-        size, kind = int.from_bytes(png[at : at + 4], "big"), png[at + 4 : at + 8]
-        packed += png[at + 8 : at + 8 + size] if kind == b"IDAT" else b""
-        at += size + 12
-    data = zlib.decompress(packed)
-    step = len(data) // high
-    return [data[at : at + step] for at in range(0, len(data), step)]
+def _is_a_picture(picture: Path) -> None:
+    browser.shows_something(picture, WIDTH, LARGEST, 1 / 3)

@@ -5,39 +5,20 @@ The pictures in the README are taken here. To take them anew:
     RUNBOOK_PICTURES=1 ./runbook test tests/machine/test_report_pictures.py
 """
 
-import os
 import re
 import shutil
-import subprocess
-import zlib
 from collections.abc import Iterator
-from html import unescape
 from pathlib import Path
 
+import browser
 import pytest
 from debian import Machine, held_ports, wait_until
 from hub import CHECKOUT, PROJECT, Installed, runbook
 
 pytestmark = pytest.mark.machine
 
-PICTURES = PROJECT / "tests/pictures"
 WIDE, HIGH = 1200, 1600  # pixels: what one sees before one scrolls, on a large screen
-LARGEST = 300_000  # bytes; they are kept in git
-CHROMIUM = (
-    "chromium",
-    "--headless",
-    "--no-sandbox",  # as root there is none
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-lcd-text",  # grey edges make smaller files, and look the same on every screen
-    "--hide-scrollbars",
-    "--force-device-scale-factor=1",
-    f"--window-size={WIDE},{HIGH}",
-)
+LARGEST = 300_000  # bytes
 DARK = "--blink-settings=preferredColorScheme=0"
 
 
@@ -66,9 +47,7 @@ def records(
 
 @pytest.fixture(autouse=True)
 def a_browser() -> None:
-    if not shutil.which(CHROMIUM[0]):
-        refuse = pytest.fail if os.environ.get("CI") else pytest.skip
-        refuse("pictures need chromium")
+    browser.required()
 
 
 def test_a_good_run_shows_what_was_done(records: dict[str, Path], tmp_path: Path) -> None:
@@ -121,7 +100,7 @@ def test_a_dark_desktop_gets_a_dark_page(records: dict[str, Path], tmp_path: Pat
     for options in ((), (DARK,)):
         picture = tmp_path / "page.png"
         _browse(tmp_path, records["good"] / "index.html", f"--screenshot={picture}", *options)
-        grounds.append(_left_edge(picture.read_bytes())[HIGH // 2])
+        grounds.append(browser.ground(picture))
     light, dark = grounds
     assert (min(light) > 200, max(dark) < 60) == (True, True)
 
@@ -154,7 +133,7 @@ def test_an_empty_page_is_not_taken_for_a_picture(tmp_path: Path) -> None:
     page.write_text("<!doctype html><body></body>")
     _browse(tmp_path, page, f"--screenshot={picture}")
     with pytest.raises(AssertionError, match="lines show something"):
-        _is_a_picture(picture.read_bytes())
+        _is_a_picture(picture)
 
 
 def _copied(machine: Machine, to: Path) -> Path:
@@ -168,55 +147,17 @@ def _copied(machine: Machine, to: Path) -> Path:
 def _photograph(record: Path, name: str, home: Path) -> None:
     picture = home / f"{name}.png"
     _browse(home, record / "index.html", f"--screenshot={picture}")
-    _is_a_picture(picture.read_bytes())
-    if os.environ.get("RUNBOOK_PICTURES"):
-        PICTURES.mkdir(exist_ok=True)
-        shutil.copyfile(picture, PICTURES / picture.name)
+    _is_a_picture(picture)
+    browser.keep(picture)
 
 
 def _browse(home: Path, page: Path, *options: str) -> str:
-    """What chromium prints of ``page``."""
-    words = [*CHROMIUM, f"--user-data-dir={home}/chromium", *options, page.as_uri()]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+    return browser.browse(home, page, (WIDE, HIGH), *options)
 
 
 def _text(page: Path, home: Path) -> str:
-    """The words of a page as the browser has it, one blank between two."""
-    dom = _browse(home, page, "--dump-dom").partition("<body")[2].partition(">")[2]
-    dom = re.sub(r"</(dd|dt|td|th|tr|div|p|h\d|pre|summary)>", " ", dom)
-    return " ".join(unescape(re.sub(r"<[^>]+>", "", dom)).split())
+    return browser.text(_browse(home, page, "--dump-dom"))
 
 
-def _is_a_picture(png: bytes) -> None:
-    """Raise AssertionError unless it is a PNG of the size wanted with much to see in it."""
-    assert png.startswith(b"\x89PNG\r\n")
-    assert len(png) < LARGEST
-    assert tuple(int.from_bytes(png[at : at + 4], "big") for at in (16, 20)) == (WIDE, HIGH)
-    # A line of one colour is all zeros but for its first bytes, however it was filtered.
-    drawn = sum(any(line[9:]) for line in _lines(png))
-    assert drawn > HIGH / 5, f"{drawn} of {HIGH} lines show something"
-
-
-def _left_edge(png: bytes) -> list[list[int]]:
-    """Red, green and blue of the first pixel of each line; above it the filters see nothing."""
-    above, edge = [0, 0, 0], []
-    for line in _lines(png):
-        # None and Sub store it as it is, Up and Paeth what comes on top, Average of half of it.
-        share = {0: 0.0, 1: 0.0, 3: 0.5}.get(line[0], 1.0)
-        above = [(line[1 + i] + int(share * above[i])) % 256 for i in range(3)]
-        edge.append(above)
-    return edge
-
-
-def _lines(png: bytes) -> list[bytes]:
-    """The picture's lines, filtered as they are stored (https://www.w3.org/TR/png, chapter 9)."""
-    at, packed = 8, b""
-    while at < len(png):
-        size, kind = int.from_bytes(png[at : at + 4], "big"), png[at + 4 : at + 8]
-        packed += png[at + 8 : at + 8 + size] if kind == b"IDAT" else b""
-        at += size + 12
-    data = zlib.decompress(packed)
-    step = len(data) // HIGH
-    return [data[at : at + step] for at in range(0, len(data), step)]
+def _is_a_picture(picture: Path) -> None:
+    browser.shows_something(picture, WIDE, LARGEST, 1 / 5)
