@@ -9,139 +9,25 @@ from __future__ import annotations
 import grp
 import ipaddress
 import os
-import re
-from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from traitlets import Bool, Dict, Enum, HasTraits, Int, List, Unicode, validate
+from traitlets import Bool, Dict, HasTraits, List, Unicode, validate
 
 from runbook import facts, secrets
 from runbook.errors import ParameterError
-
-# useradd(8): names begin with a letter or _, then letters, digits, _ and -; 32 at the most.
-ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
-
-
-class FilePath(Unicode):  # type: ignore[misc]
-    """An absolute path; ``~`` is the home of who runs the runbook. Empty means none."""
-
-    info_text = "an absolute path"
-
-    def validate(self, obj: Any, value: Any) -> str:
-        given = super().validate(obj, value)
-        try:
-            text = str(Path(given).expanduser()) if given else ""
-        except RuntimeError:  # the home of an account that is not there
-            text = given
-        # It stands in units, scripts and the sudo rule: nothing there that any of them reads.
-        if text and not re.fullmatch(r"/[\w@+./~-]*", text):
-            self.error(obj, value)
-        return text
-
-
-class ServerFolder(Unicode):  # type: ignore[misc]
-    """Where a single-user server starts; a shell reads it in double quotes."""
-
-    info_text = "a folder, for example ~/notebooks, without quotes, $, ` and backslash"
-
-    def validate(self, obj: Any, value: Any) -> str:
-        text = str(super().validate(obj, value))
-        if re.search(r"[\"$`\\\x00-\x1f]", text):
-            self.error(obj, value)
-        return text
-
-
-class IpAddress(Unicode):  # type: ignore[misc]
-    info_text = "an IP address"
-
-    def validate(self, obj: Any, value: Any) -> str:
-        try:
-            return str(ipaddress.ip_address(super().validate(obj, value)))
-        except ValueError:
-            self.error(obj, value)
-            raise
-
-
-class Port(Int):  # type: ignore[misc]
-    info_text = "a port number from 1 to 65535"
-
-    def validate(self, obj: Any, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
-            self.error(obj, value)
-        return int(value)
-
-
-class Seconds(Int):  # type: ignore[misc]
-    info_text = "a number of seconds, 0 or more"
-
-    def validate(self, obj: Any, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            self.error(obj, value)
-        return int(value)
-
-
-class Version(Unicode):  # type: ignore[misc]
-    info_text = 'a version in quotes, for example "6.1.1" or "6.*"'
-
-    def validate(self, obj: Any, value: Any) -> str:
-        text = str(super().validate(obj, value))
-        try:
-            SpecifierSet(f"=={text}" if text else "")
-        except InvalidSpecifier:
-            self.error(obj, value)
-        return text
-
-
-class Choice(Enum):  # type: ignore[misc]
-    """One of a few words; YAML reads a bare ``off`` as false, which is taken as the word."""
-
-    def validate(self, obj: Any, value: Any) -> str:
-        return str(super().validate(obj, "off" if value is False else value))
-
-    def info(self, as_rst: bool = False) -> str:
-        return "one of " + ", ".join(self.values)
-
-
-class AccountName(Unicode):  # type: ignore[misc]
-    info_text = "the name of an account (lower-case letters, digits, _ and -; 32 at the most)"
-
-    def validate(self, obj: Any, value: Any) -> str:
-        if not isinstance(value, str) or not ACCOUNT_NAME.match(value):
-            self.error(obj, value)
-        return str(value)
-
-
-class AccountNames(List):  # type: ignore[misc]
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(AccountName(), **kwargs)
-
-    def info(self) -> str:
-        return "a list of account names, for example [alice, bob]"
-
-
-class Texts(List):  # type: ignore[misc]
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(Unicode(), **kwargs)
-
-    def info(self) -> str:
-        return "a list of texts, for example [first, second]"
-
-
-class Requirements(Texts):
-    """Requirements as pip knows them; a wrong one is found before anything is installed."""
-
-    def validate(self, obj: Any, value: Any) -> list[str]:
-        texts: list[str] = super().validate(obj, value)
-        try:
-            return [str(Requirement(text)) for text in texts]
-        except InvalidRequirement:
-            self.error(obj, value)
-            raise
-
-    def info(self) -> str:
-        return "a list of PyPI requirements, for example [numpy, 'pandas>=2']"
+from runbook.stages.kinds import (
+    AccountName,
+    AccountNames,
+    Choice,
+    FilePath,
+    IpAddress,
+    Port,
+    Requirements,
+    Seconds,
+    ServerFolder,
+    Texts,
+    Version,
+)
 
 
 def parameter(trait: Any, help: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from runbook import secrets
 from runbook.errors import ParameterError
 from runbook.params import nearest
-from runbook.stages.parameters import ACCOUNT_NAME
+from runbook.stages.kinds import ACCOUNT_NAME
 
 COLUMNS = ("name", "password")
 
