@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 from compare import accounts, listing, system, tree
 from debian import Machine, wait_until
+from faults import disturb, machine_is_sound, notebooks_are_true
 from hub import CHECKOUT, hub_answers, latest_record, runbook
-from soundness import machine_is_sound, notebooks_are_true
 from trees import Layers
 
 pytestmark = pytest.mark.machine
@@ -20,7 +20,6 @@ pytestmark = pytest.mark.machine
 CYCLES = int(os.environ.get("RUNBOOK_KILL_CYCLES", "3"))
 KILLS = 3
 LONGEST = 24.0  # seconds; an undisturbed install takes about thirty
-KILL = "kill -9 $(pgrep -f 'python -m runbook|ipykernel_launcher') 2>/dev/null"
 
 
 @pytest.mark.parametrize("cycle", range(CYCLES))
@@ -33,7 +32,7 @@ def test_an_install_killed_at_random_moments_converges_and_can_be_taken_back(
         machine.boot()
         before, system_before = tree(machine), system(machine)
         for number, moment in enumerate(moments):
-            disturb(machine, moment, resume=number > 0)
+            disturb(machine, moment, "run", *(["--resume"] if number else []))
             notebooks_are_true(machine)
             machine_is_sound(machine)
         taken_back_from_here = cycle % 3 == 2
@@ -47,17 +46,6 @@ def test_an_install_killed_at_random_moments_converges_and_can_be_taken_back(
         assert code == 0, (moments, said)
         assert sorted(tree(machine) ^ before) == [], moments
         assert system(machine) == system_before, moments
-
-
-def disturb(machine: Machine, moment: float, *, resume: bool) -> None:
-    """Start a run and kill it and its kernels after ``moment`` seconds, if it lasts so long."""
-    words = ["--resume"] if resume else []
-    run = machine.start(["./runbook", "run", *words], cwd=CHECKOUT)
-    try:
-        run.communicate(timeout=moment)
-    except Exception:
-        machine.run(["sh", "-c", KILL], check=False)
-        run.communicate(timeout=60)
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT"])

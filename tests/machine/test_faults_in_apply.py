@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 from compare import accounts, listing, system, tree
 from debian import Machine, wait_until
+from faults import machine_is_sound, notebooks_are_true
 from hub import CHECKOUT, hub_answers, latest_record, runbook
-from soundness import machine_is_sound, notebooks_are_true
 from trees import Layers
 
 pytestmark = pytest.mark.machine

@@ -1,10 +1,12 @@
 """Install, then undo: nothing is left but what people own."""
 
+import random
 from collections.abc import Iterator
 
 import pytest
 from compare import system, tree
 from debian import Machine
+from faults import disturb
 from hub import CHECKOUT, PROJECT, latest_record, runbook
 from trees import Layers
 from visitor import Visitor
@@ -47,6 +49,22 @@ def test_undo_takes_back_the_debian_packages_too(prepared: Layers) -> None:
         assert code == 0, said
         assert system(machine) == system_before
         assert sorted(tree(machine, *apts) ^ before) == []
+
+
+def test_an_undo_killed_on_the_way_is_finished_by_the_next(prepared: Layers) -> None:
+    chance = random.Random(1)
+    with Machine(prepared) as machine:
+        machine.boot()
+        before, system_before = tree(machine), system(machine)
+        code, said = runbook(machine, "run")
+        assert code == 0, said
+        moments = [chance.uniform(1.5, 3.5) for _ in range(3)]  # an undo takes about four seconds
+        for moment in moments:
+            disturb(machine, moment, "undo", "all")
+        code, said = runbook(machine, "undo", "all")
+        assert code == 0, said
+        assert sorted(tree(machine) ^ before) == [], moments
+        assert system(machine) == system_before
 
 
 @pytest.fixture(scope="module")

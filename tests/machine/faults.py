@@ -1,9 +1,12 @@
-"""What must hold after every fault: a true record on the disk, a machine one can log in to."""
+"""A fault, and what must hold after each: a true record on the disk, a machine to log in to."""
 
 import json
+import subprocess
 
 from debian import Machine
 from hub import CHECKOUT
+
+KILL = "kill -9 $(pgrep -f 'python -m runbook|ipykernel_launcher') 2>/dev/null"
 
 # Reads every notebook as JSON and the states of their cells.
 STATES = """
@@ -25,6 +28,17 @@ CONSISTENT: list[list[str]] = [
     ["completed", "failed", "pending"],
     ["failed", "pending"],
 ]
+
+
+def disturb(machine: Machine, moment: float, *words: str) -> None:
+    """Start ``./runbook WORDS``; kill it and its kernels after ``moment`` seconds, unless it has
+    ended by then."""
+    run = machine.start(["./runbook", *words], cwd=CHECKOUT)
+    try:
+        run.communicate(timeout=moment)
+    except subprocess.TimeoutExpired:
+        machine.run(["sh", "-c", KILL], check=False)
+        run.communicate(timeout=60)
 
 
 def notebooks_are_true(machine: Machine) -> None:
