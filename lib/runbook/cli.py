@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from runbook import __version__, cli_read, display, facts, params, runner, summary
+from runbook import __version__, cli_read, display, facts, machine, params, runner, summary
 from runbook.errors import ParameterError, RunbookError
 from runbook.lock import Locked
 from runbook.order import NOTEBOOKS, ROOT, Order, select
@@ -238,5 +238,6 @@ def main() -> NoReturn:
         _complain(error)
         sys.exit(FAILED)
     except OSError as error:
-        _complain(RunbookError(f"{error.filename or 'this machine'}: {error.strerror}"))
+        message = f"{error.filename or 'this machine'}: {error.strerror}"
+        _complain(RunbookError(message, machine.usual_remedy(message)))
         sys.exit(FAILED)

@@ -65,7 +65,9 @@ class CommandError(RunbookError):
     def __init__(self, outcome: Outcome, remedy: str = "") -> None:
         said = (outcome.stderr.strip() or outcome.stdout.strip()).splitlines()[-TAIL_LINES:]
         message = f"`{_shown(outcome.argv)}` failed with exit code {outcome.returncode}"
-        super().__init__("\n    ".join([message, *said]), remedy or _remedy(outcome))
+        super().__init__(
+            "\n    ".join([message, *said]), remedy or usual_remedy(outcome.stderr + outcome.stdout)
+        )
         self.outcome = outcome
 
 
@@ -135,8 +137,8 @@ def _shown(argv: Sequence[str]) -> str:
     return secrets.redact(" ".join(argv))
 
 
-def _remedy(outcome: Outcome) -> str:
-    said = outcome.stderr + outcome.stdout
+def usual_remedy(said: str) -> str:
+    """What to do about what a program or the system ``said``; empty where nobody knows."""
     return next((remedy for symptom, remedy in REMEDIES if symptom in said), "")
 
 

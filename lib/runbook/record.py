@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbformat.v4 import new_output
 from papermill.iorw import papermill_io
 
 from runbook import __version__, facts, reserve, secrets
 from runbook.display import DATA_MIME
+from runbook.errors import RunbookError
 from runbook.resources import atomic
 
 
@@ -71,12 +73,9 @@ class RunRecord:
             "stages": [asdict(stage) for stage in self.stages],
         }
         text = json.dumps(secrets.redact_data(content), indent=1) + "\n"
-        try:
-            atomic.write(self.folder / "run.json", text.encode(), mode=0o600)
-        except OSError as error:
-            if not reserve.is_needed(error, self.folder):
-                raise
-            atomic.write(self.folder / "run.json", text.encode(), mode=0o600)
+        # Only the last time may use up what is kept for it.
+        write = reserve.write if self.ended else _write
+        write(self.folder / "run.json", text.encode())
 
     @classmethod
     def load(cls, folder: Path) -> RunRecord:
@@ -96,23 +95,17 @@ class RunRecord:
 class RecordHandler:
     """papermill's way to files below the folder of a run: atomic, 0600, redacted.
 
-    On a full disk `write` raises the `OSError`, and the file stays as it was; the reserve is given
-    up then, so that the next, last save, which says so, has room.
+    On a full disk `write` raises the `OSError`, and the file stays as it was.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         papermill_io.register(f"{folder}/", self)
 
     def read(self, path: str) -> str:
         return Path(path).read_text()
 
     def write(self, buf: str, path: str) -> None:
-        try:
-            atomic.write(Path(path), secrets.redact_json(buf).encode(), mode=0o600)
-        except OSError as error:
-            reserve.is_needed(error, self._folder)
-            raise
+        _write(Path(path), secrets.redact_json(buf).encode())
 
     def pretty_path(self, path: str) -> str:
         return path
@@ -132,19 +125,34 @@ def mend(record: RunRecord) -> None:
     for stage in record.stages:
         if stage.status == "running":
             stage.status, stage.error = "failed", "the runner was killed"
-            _mend_notebook(record.folder / f"{stage.name}.ipynb")
+            mend_notebook(record.folder / f"{stage.name}.ipynb", stage.error)
     record.close("interrupted")
 
 
-def _mend_notebook(path: Path) -> None:
+def mend_notebook(path: Path, why: str) -> None:
+    """Say in a notebook that was saved for the last time, too early, which cell failed, and why.
+
+    It is the one that was being executed, else the one that was to be.
+    """
     if not path.exists():
         return
     notebook = nbformat.read(path, 4)
-    for cell in notebook.cells:
-        if cell.metadata.get("papermill", {}).get("status") == "running":
-            cell.metadata.papermill.update(status="failed", exception=True)
-            notebook.metadata.papermill.exception = True
-    atomic.write(path, nbformat.writes(notebook).encode(), mode=0o600)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    status = [cell.metadata.get("papermill", {}).get("status") for cell in cells]
+    broken = next((state for state in ("running", "pending") if state in status), None)
+    if broken is None:
+        return
+    cell = cells[status.index(broken)]
+    cell.metadata.papermill.update(status="failed", exception=True)
+    name = RunbookError.__name__
+    said = secrets.redact(why)
+    cell.outputs.append(new_output("error", ename=name, evalue=said, traceback=[f"{name}: {said}"]))
+    notebook.metadata.papermill.exception = True
+    reserve.write(path, nbformat.writes(notebook).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    atomic.write(path, content, mode=0o600)
 
 
 def set_aside(notebook: Path) -> None:
@@ -167,7 +175,6 @@ def new_folder(runs: Path, name: str) -> Path:
         folder = runs / f"{stamp}-{name}-{number}"
     folder.mkdir(mode=0o700)
     (folder / "logs").mkdir(mode=0o700)
-    reserve.hold(folder)
     return folder
 
 

@@ -29,7 +29,8 @@ def continued(order: Order) -> RunRecord:
         )
     if record.status == "running":
         mend(record)
-    record.status, record.params_sha256 = "running", params.fingerprint(order.values)
+    record.status, record.ended = "running", ""
+    record.params_sha256 = params.fingerprint(order.values)
     record.settings = params.settings_among(order.values)
     record.params = {name: value.value for name, value in order.values.items()}
     return record

@@ -16,11 +16,12 @@ from nbclient.exceptions import CellTimeoutError
 from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
 
-from runbook import params
+from runbook import params, reserve
 from runbook.errors import RunbookError
 from runbook.journal import Journal
 from runbook.kernel import Kernel, Kernels, remove_stale
 from runbook.lock import lock
+from runbook.machine import usual_remedy
 from runbook.order import Order, stage_called
 from runbook.progress import Progress
 from runbook.record import (
@@ -28,6 +29,7 @@ from runbook.record import (
     RunRecord,
     StageRecord,
     error_of,
+    mend_notebook,
     new_folder,
     said_by,
     set_aside,
@@ -57,6 +59,7 @@ def run(order: Order, console: Console) -> RunRecord:
         record = continued(order) if order.resume else _new(order)
         order = replace(order, stages=[stage_called(stage.name) for stage in record.stages])
         RecordHandler(record.folder)
+        reserve.hold(record.folder)
         record.save()
         with _signals_interrupt():
             _execute(order, record, console)
@@ -89,9 +92,7 @@ def _execute(order: Order, record: RunRecord, console: Console) -> None:
                 progress.done(entry)
             for stage, entry in zip(order.stages[good:], record.stages[good:], strict=True):
                 progress.stage(stage.name)
-                _begin(entry, stage, order, record)
                 _execute_stage(stage, entry, order, record, kernels.next(), progress)
-                record.save()
                 progress.done(entry)
                 if entry.status == "failed":
                     break
@@ -131,8 +132,8 @@ def _execute_stage(
 ) -> None:
     output = record.folder / f"{stage.name}.ipynb"
     started = time.monotonic()
-    entry.status = "failed"  # until it is known better
     try:
+        _begin(entry, stage, order, record)
         papermill.execute_notebook(
             str(order.notebooks / f"{stage.name}.ipynb"),
             str(output),
@@ -147,7 +148,9 @@ def _execute_stage(
     except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # a dead kernel
         entry.error = error_of(nbformat.read(output, 4))[1] or str(error)
     except OSError as error:
-        entry.error = f"the record {output} cannot be written: {error.strerror}"
+        message = f"the record {output} cannot be written: {error.strerror}"
+        entry.error = str(RunbookError(message, usual_remedy(message)))
+        mend_notebook(output, entry.error)
     except KeyboardInterrupt:
         entry.error = "interrupted by a signal"
         raise
@@ -166,6 +169,7 @@ def _read_outcome(entry: StageRecord, output: Path, run_id: str) -> None:
         for name in ("changes", "checks", "versions"):
             setattr(entry, name, said[name])
         return
+    entry.status = "failed"
     entry.checks = [*(said_by(notebook, "checks") or ()), *(said_by(notebook, "probes") or ())]
     entry.changes = [
         {"summary": line["summary"]}

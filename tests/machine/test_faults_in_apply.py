@@ -26,27 +26,28 @@ for path in glob.glob("runs/*-server/{STAGE}.ipynb"):
         if cell["metadata"].get("tags") == ["apply"] and state == "running":
             print(path)
 """
-# A record is about as large; the reserve of 2 MiB is in it.
-SMALL_DISK = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", f"{CHECKOUT}/runs"]
+# A few records are as large, with the room that each keeps for its last words.
+SMALL_DISK = ["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", f"{CHECKOUT}/runs"]
 CELL_SECONDS = "CELL_SECONDS = 3600"
 
 Fault = Callable[[Machine], tuple[int, str]]
 
 
-def run_until_apply(machine: Machine, then: list[str]) -> tuple[int, str]:
+def run_until_apply(machine: Machine, then: Callable[[], object]) -> tuple[int, str]:
     """Run, and do ``then`` once the apply cell is being executed; exit code and what was said."""
     run = machine.start(["./runbook", "run"], cwd=CHECKOUT)
     python = f"{CHECKOUT}/.venv/bin/python"
     ask = [python, "-c", APPLYING]
     wait_until("the apply cell", lambda: machine.run(ask, cwd=CHECKOUT).stdout, 60)
-    machine.run(then)
+    then()
     said, _ = run.communicate(timeout=120)
     return run.returncode, said
 
 
 def kernel_killed(machine: Machine) -> tuple[int, str]:
     """The older of the two kernels: the other one is warming up for the next stage."""
-    return run_until_apply(machine, ["pkill", "-KILL", "-o", "-f", "ipykernel_launcher"])
+    kill = ["pkill", "-KILL", "-o", "-f", "ipykernel_launcher"]
+    return run_until_apply(machine, lambda: machine.run(kill))
 
 
 def time_is_up(machine: Machine) -> tuple[int, str]:
@@ -56,11 +57,17 @@ def time_is_up(machine: Machine) -> tuple[int, str]:
 
 
 def disk_is_full(machine: Machine) -> tuple[int, str]:
-    """The disk that the record is on fills up to the last byte."""
+    """Somebody fills the disk that the record is on, again and again."""
     machine.run(["mkdir", "-p", f"{CHECKOUT}/runs"])
     machine.run(SMALL_DISK)
-    fill = f"cat /dev/zero >{CHECKOUT}/runs/rest 2>/dev/null || true"
-    outcome = run_until_apply(machine, ["sh", "-c", fill])
+    fill = f"while sleep 0.05; do cat /dev/zero >>{CHECKOUT}/runs/rest 2>/dev/null; done & echo $!"
+    pid: list[str] = []
+
+    def begin() -> None:
+        pid.append(machine.run(["sh", "-c", fill]).stdout.strip())
+
+    outcome = run_until_apply(machine, begin)
+    machine.run(["kill", *pid])
     machine.run(["rm", f"{CHECKOUT}/runs/rest"])
     return outcome
 

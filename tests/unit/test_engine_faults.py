@@ -222,13 +222,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+# Fills it up, and goes on filling what others give back.
 FILL = """
-with open("runs/rest", "wb") as file:
-    try:
-        while True:
-            file.write(bytes(4096)); file.flush()
-    except OSError:
-        pass
+import subprocess
+subprocess.Popen(["sh", "-c", "while sleep 0.02; do cat /dev/zero >>runs/rest; done 2>/dev/null"])
+import os, time
+while os.statvfs("runs").f_bavail:
+    time.sleep(0.01)
 """
 
 
@@ -236,11 +236,23 @@ def test_a_full_disk_stops_the_run_and_the_record_says_so(start: Start, small_di
     run = start("1", FILL, "print('never')")
     assert run.end() == 1
     record = next(path for path in small_disk.iterdir() if path.is_dir())
-    assert (
-        f"the record {record}/10-install.ipynb cannot be written: No space" in run.said.read_text()
-    )
+    why = f"the record {record}/10-install.ipynb cannot be written: No space"
+    assert why in run.said.read_text()
+    assert "free some space" in run.said.read_text()
     notebook = nbformat.read(record / "10-install.ipynb", 4)
     said = [cell.metadata.papermill.status for cell in notebook.cells]
-    assert "running" not in said
-    assert said[-2:] == ["failed", "pending"]
-    assert json.loads((record / "run.json").read_text())["status"] == "failed"
+    assert said[-3:] == ["completed", "failed", "pending"]
+    assert why in notebook.cells[-2].outputs[-1].evalue
+    stated = json.loads((record / "run.json").read_text())
+    assert (stated["status"], stated["stages"][0]["status"]) == ("failed", "failed")
+    assert [path.name for path in record.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_disk_with_no_room_for_a_record_is_refused_before_anything_runs(
+    start: Start, small_disk: Path
+) -> None:
+    (small_disk / "rest").write_bytes(bytes(4 << 20))
+    run = start("open('ran', 'w').close()")
+    assert run.end() == 1
+    assert not (run.folder / "ran").exists()
+    assert "No space left on device" in run.said.read_text()
