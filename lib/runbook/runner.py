@@ -119,7 +119,10 @@ def _begin(entry: StageRecord, stage: type[Stage], order: Order, record: RunReco
     """Say on disk that the stage is being executed: a killed runner could not say it later."""
     set_aside(record.folder / f"{entry.name}.ipynb")
     entry.__init__(entry.name, "running", made_by=made_by(stage, order))  # type: ignore[misc]
-    record.save()
+    try:
+        record.save()
+    finally:
+        entry.status = "failed"  # until it is known better
 
 
 def _execute_stage(
@@ -169,7 +172,6 @@ def _read_outcome(entry: StageRecord, output: Path, run_id: str) -> None:
         for name in ("changes", "checks", "versions"):
             setattr(entry, name, said[name])
         return
-    entry.status = "failed"
     entry.checks = [*(said_by(notebook, "checks") or ()), *(said_by(notebook, "probes") or ())]
     entry.changes = [
         {"summary": line["summary"]}
