@@ -69,7 +69,9 @@ class Kernel:
         }
 
     def stop(self) -> None:
-        """End the kernel and every process that it left behind; remove its folder."""
+        """End the kernel and every process that it left behind; remove its folder. Once is enough."""
+        if not self._folder.exists():
+            return
         provisioner = self.manager.provisioner
         group = getattr(provisioner, "pgid", None)
         _end_gently(getattr(provisioner, "pid", None))
@@ -149,21 +151,24 @@ class Kernels:
         self._record = folder
         self._pool = ThreadPoolExecutor(1)
         self._warm: Future[Kernel] | None = None
+        self._given: Kernel | None = None
 
     def __enter__(self) -> Kernels:
         self._warm_up()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._given:
+            self._given.stop()  # a signal may have come while somebody else was about to
         if self._warm:
             self._warm.result().stop()
         self._pool.shutdown()
 
     def next(self) -> Kernel:
         assert self._warm is not None
-        kernel = self._warm.result()
+        self._given = self._warm.result()
         self._warm_up()
-        return kernel
+        return self._given
 
     def _warm_up(self) -> None:
         name = next(self._names, None)

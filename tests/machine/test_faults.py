@@ -85,7 +85,7 @@ def stopped_at(machine: Machine, stage: str, signal: str, *, resume: bool) -> No
     def is_executed() -> bool:
         return machine.run(["sh", "-c", executing], cwd=CHECKOUT, check=False).returncode == 0
 
-    wait_until(f"{stage} to begin", is_executed, 90)
+    wait_until(f"{stage} to begin", is_executed, 300)
     machine.run(["pkill", f"-{signal}", "-f", "python -m runbook"])
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 130, said
