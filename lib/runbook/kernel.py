@@ -69,7 +69,7 @@ class Kernel:
         }
 
     def stop(self) -> None:
-        """End the kernel and every process that it left behind; remove its folder. Once is enough."""
+        """End the kernel and every process that it left behind; remove its folder. Once will do."""
         if not self._folder.exists():
             return
         provisioner = self.manager.provisioner
