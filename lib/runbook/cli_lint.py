@@ -21,7 +21,7 @@ from runbook.hub.configuration import Configuration, read_configuration
 from runbook.hub.installed import as_owner, hub_python
 from runbook.hub.lint import Finding
 from runbook.hub.lint.fix import Correction, corrections
-from runbook.hub.lint.show import blocks, count
+from runbook.hub.lint.show import blocks, count, masked
 from runbook.order import ROOT
 from runbook.resources import atomic
 from runbook.stages import Configure
@@ -117,7 +117,7 @@ def _fix(out: Console, found: Sequence[Finding]) -> bool:
     for correction in made:
         for line in correction.diff.splitlines():
             colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-            err.print(Text(line, style=colour))
+            err.print(Text(masked(line), style=colour))
     mended = {finding for correction in made for finding in correction.mended}
     left = len(set(found) - mended)
     if left:

@@ -38,8 +38,14 @@ def source_line(finding: Finding) -> str:
     text = lines(finding.file)
     line = text[finding.line - 1].strip() if 0 < finding.line <= len(text) else ""
     line = "".join(char if char.isprintable() else " " for char in line)
-    line = LITERAL.sub(lambda match: f"{match[1]}{match[2]}{secrets.MASK}{match[2]}", line)
-    return secrets.redact(line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}...")
+    line = masked(line)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+
+
+def masked(text: str) -> str:
+    """``text`` of a configuration without its secrets: those registered, and literals by name."""
+    text = LITERAL.sub(lambda match: f"{match[1]}{match[2]}{secrets.MASK}{match[2]}", text)
+    return secrets.redact(text)
 
 
 def _short(file: Path, main: Path) -> str:
