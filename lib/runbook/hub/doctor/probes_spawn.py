@@ -1,0 +1,177 @@
+"""Is it the server itself? Each probe confirms one cause, and answers None where it is another."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+from runbook.hub.doctor import hardening
+from runbook.hub.doctor.confirmed import Confirmed
+from runbook.hub.doctor.people import ROOM, Person, largest
+from runbook.hub.doctor.setting import assign
+from runbook.hub.doctor.spawning import Spawning
+
+#: Where a file may be put that leaves no room at home; on a disk of its own, mostly.
+ELSEWHERE = ("/var/tmp", "/srv", "/root")
+
+
+def command_missing(at: Spawning) -> Confirmed | None:
+    """``Spawner.cmd`` of a spawner that uses it names nothing that the hub finds."""
+    right = at.bin / "jupyterhub-singleuser"
+    if not at.is_local or at.starter.program or not right.exists():
+        return None
+    seen = (f"{at.spawner}.cmd is {at.starter.configured}, which the hub does not find",)
+    command = assign(at.configuration, at.spawner, "cmd", repr([str(right)]))
+    return Confirmed(seen, {"configured": at.starter.configured, "assign": command})
+
+
+def singleuser_missing(at: Spawning) -> Confirmed | None:
+    program = Path(at.starter.configured)
+    if not at.is_sudo or at.starter.wrapper or program.exists():
+        return None
+    return Confirmed((f"{program} is not there",), _program(at, program))
+
+
+def wrapper_broken(at: Spawning) -> Confirmed | None:
+    """sudospawner-singleuser is there, so it is started, and it cannot be."""
+    wrapper = at.starter.wrapper
+    if not wrapper or not at.starter.fault:
+        return None
+    file = shlex.quote(str(wrapper))
+    right = at.bin / "jupyterhub-singleuser"
+    mends = {
+        "it is not executable": f"chmod 0755 {file}",
+        "its lines end in CR LF, as on Windows": f"sed -i 's/\\r$//' {file}",
+    }
+    other = f"mv {file} {file}.broken"  # jupyterhub-singleuser is started instead
+    if "it executes" in at.starter.fault and right.exists():
+        other = f"sed -i {shlex.quote(f's|{at.starter.configured}|{right}|')} {file}"
+    words = {"file": str(wrapper), "why": at.starter.fault}
+    mend = mends.get(at.starter.fault, other)
+    return Confirmed((f"{wrapper}: {at.starter.fault}",), {**words, "mend": mend})
+
+
+def notebook_dir_missing(at: Spawning) -> Confirmed | None:
+    who = [p for p in _failed(at) if p.home_exists and _has_room(p) and not p.notebook_dir_exists]
+    if not who:
+        return None
+    make = " && ".join(
+        f"install -d -o {shlex.quote(p.name)} -g {p.gid} {shlex.quote(str(p.notebook_dir))}"
+        for p in who
+    )
+    first = who[0]
+    if first.notebook_dir and first.notebook_dir.is_relative_to(first.home):  # and those to come
+        skeleton = Path("/etc/skel") / first.notebook_dir.relative_to(first.home)
+        make = f"mkdir -p {shlex.quote(str(skeleton))} && {make}"
+    configured = str(at.configuration.value(at.spawner, "notebook_dir"))
+    seen = (
+        f"{at.spawner}.notebook_dir is {configured}",
+        *(f"{p.notebook_dir} is not there" for p in who),
+    )
+    return Confirmed(seen, {"folder": configured, "who": _names(who), "make": make})
+
+
+def programs_closed(at: Spawning) -> Confirmed | None:
+    """People may not execute the hub's Python: it is in a private home, or the prefix is closed."""
+    who = [p for p in at.people if p.stopped_at]
+    if not who:
+        return None
+    place = str(who[0].stopped_at)
+    said = f"{place} is closed to {_names(who)}, and on the way to {at.bin}"
+    recursive = "-R o+rX" if Path(place) == at.bin.parent else "o+x"
+    mend = f"chmod {recursive} {shlex.quote(place)}"
+    return Confirmed((said,), {"place": place, "who": _names(who), "open": mend})
+
+
+def home_missing(at: Spawning) -> Confirmed | None:
+    who = [p for p in _failed(at) if not p.home_exists]
+    if not who:
+        return None
+    make = " && ".join(
+        f"cp -rT /etc/skel {home} && chown -R {p.uid}:{p.gid} {home} && chmod 0700 {home}"
+        for p in who
+        for home in [shlex.quote(str(p.home))]
+    )
+    seen = tuple(f"{p.home}, the home of {p.name}, is not there" for p in who)
+    return Confirmed(seen, {"who": _names(who), "make": make})
+
+
+def home_hidden(at: Spawning) -> Confirmed | None:
+    """The unit hides the homes from the hub, or makes them read-only: so for what it starts."""
+    if not at.homes_hidden_by:
+        return None
+    setting = " ".join(f"{name}={value}" for name, value in at.homes_hidden_by.items())
+    command = hardening.take_back(at.unit, at.homes_hidden_by, hardening.HOMES)
+    return Confirmed(
+        (f"{at.unit}: {setting}",),
+        {"setting": setting, "unit": at.unit, "take_back": command},
+    )
+
+
+def home_full(at: Spawning) -> Confirmed | None:
+    who = [p for p in _failed(at) if p.home_exists and not _has_room(p)]
+    if not who:
+        return None
+    first = who[0]
+    lacks = "files" if first.inodes is not None and first.inodes < 1 else "bytes"
+    left = first.inodes if lacks == "files" else first.free
+    seen = [f"{p.home}: room for {left} {lacks} more" for p in who[:1]]
+    make_room, biggest = _room_for(first)
+    seen += [f"the largest file there: {biggest}"] if biggest else []
+    return Confirmed(tuple(seen), {"home": str(first.home), "room": make_room})
+
+
+def versions_differ(at: Spawning) -> Confirmed | None:
+    """Hub and server differ in the first number: they may not understand each other."""
+    hub, server = at.configuration.version, at.starter.version
+    if not server or not hub or server.split(".")[0] == hub.split(".")[0]:
+        return None
+    seen = (f"hub {hub}, {at.starter.program} {server}",)
+    right, wrapper = at.bin / "jupyterhub-singleuser", at.starter.wrapper
+    words = {"hub": hub, "server": server, "program": str(at.starter.program)}
+    if wrapper:
+        edit = shlex.quote(f"s|{at.starter.configured}|{right}|")
+        return Confirmed(seen, {**words, "mend": f"sed -i {edit} {shlex.quote(str(wrapper))}"})
+    mend = assign(at.configuration, at.spawner, "cmd", repr([str(right)]))
+    return Confirmed(seen, {**words, "mend": mend})
+
+
+def _failed(at: Spawning) -> list[Person]:
+    """Those whose server failed: of the others nobody knows that their home is in use."""
+    return [person for person in at.people if person.failed]
+
+
+def _names(people: list[Person]) -> str:
+    return ", ".join(person.name for person in people)
+
+
+def _has_room(person: Person) -> bool:
+    enough = person.free is None or person.free >= ROOM
+    return enough and (person.inodes is None or person.inodes >= 1)
+
+
+def _room_for(person: Person) -> tuple[str, str]:
+    """The command that makes room, losing nothing: the largest file goes to another disk."""
+    look = f"du -xah {shlex.quote(str(person.home))} | sort -h | tail"
+    found = largest(person.home)
+    if not found or found[1] < ROOM:
+        return look, ""
+    file, size = found
+    disks = [Path(p) for p in ELSEWHERE if Path(p).is_dir()]
+    other = [p for p in disks if p.stat().st_dev != person.home.stat().st_dev]
+    other = [p for p in other if shutil.disk_usage(p).free > 2 * size]
+    if not other:
+        return look, f"{file}, {size >> 20} MiB"
+    target = other[0] / f"from-{person.name}"
+    make = f"install -d -m 0700 -o {person.uid} -g {person.gid} {shlex.quote(str(target))}"
+    move = f"{make} && mv {shlex.quote(str(file))} {shlex.quote(str(target))}/"
+    return move, f"{file}, {size >> 20} MiB"
+
+
+def _program(at: Spawning, program: Path) -> dict[str, str]:
+    """What pip would write: the single-user program of the JupyterHub that is installed."""
+    lines = (f"#!{at.bin}/python", "from jupyterhub.singleuser import main", "main()")
+    text = shlex.quote("\n".join(lines))
+    file = shlex.quote(str(program))
+    return {"file": str(program), "write": f"echo {text} >{file} && chmod 0755 {file}"}
