@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from runbook import __version__, cli_read, display, facts, params, runner, summary
+from runbook import __version__, cli_doctor, cli_read, display, facts, params, runner, summary
 from runbook.errors import ParameterError, RunbookError
 from runbook.lock import Locked
 from runbook.order import NOTEBOOKS, ROOT, Order, select
@@ -215,7 +215,7 @@ def _complain(error: RunbookError) -> None:
         err.print(Text(f"  What to do: {error.remedy}"))
 
 
-for _command in cli_read.COMMANDS:
+for _command in (*cli_read.COMMANDS, *cli_doctor.COMMANDS):
     cli.add_command(_command)
 
 

@@ -68,6 +68,7 @@ class TraitFacts:
     help: str
     default: Any
     default_shown: str
+    allows: bool  # JupyterHub counts it as an allow rule
     owner: str  # the class that defines it
 
 
@@ -83,6 +84,7 @@ class ClassFacts:
     module: str
     ancestors: tuple[str, ...]
     traits: Mapping[str, TraitFacts]  # with those of its ancestors
+    methods: tuple[str, ...]  # defined by the class itself
     deprecated_aliases: Mapping[str, tuple[str, ...]]
 
 
@@ -98,6 +100,10 @@ class Configuration:
     in_use: Mapping[str, str]
     #: Section, trait and value in the end, with what was appended laid over the default.
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: "scopes", "roles" (name and scopes of the default ones), "service_fields".
+    vocabulary: Mapping[str, Any] = field(default_factory=dict)
+    #: It was read as the hub's own account, which is not ours.
+    as_other_account: bool = False
 
     def value(self, section: str, trait: str) -> Any:
         """What the hub would use for class ``section``: what is configured, or the default.
@@ -148,7 +154,7 @@ def read_configuration(
     if document is None:
         reason = "the interpreter was ended by it, or did not end"
         return Configuration(path, "", (), Broken(path, 1, reason), {}, {})
-    return _configuration(path, document)
+    return _configuration(path, document, bool(as_hub))
 
 
 def _run(command: list[str], cwd: Path | None) -> tuple[dict[str, Any] | None, str]:
@@ -184,7 +190,7 @@ def _no_reader(python: Path, said: str) -> RunbookError:
     )
 
 
-def _configuration(file: Path, document: Mapping[str, Any]) -> Configuration:
+def _configuration(file: Path, document: Mapping[str, Any], as_other: bool) -> Configuration:
     wrong = document["broken"]
     assignments = [{**each, "file": Path(each["file"])} for each in document["assignments"]]
     return Configuration(
@@ -195,6 +201,8 @@ def _configuration(file: Path, document: Mapping[str, Any]) -> Configuration:
         classes={name: _class(name, document["classes"]) for name in document["classes"]},
         in_use=document["in_use"],
         values=document["values"],
+        vocabulary=document["vocabulary"],
+        as_other_account=as_other,
     )
 
 
@@ -208,4 +216,5 @@ def _class(name: str, classes: Mapping[str, Any]) -> ClassFacts:
             traits[trait] = TraitFacts(**facts, owner=base)
         for old, new in classes[base]["deprecated_aliases"].items():
             aliases[old] = tuple(new)
-    return ClassFacts(name, own["module"], tuple(own["ancestors"]), traits, aliases)
+    ancestors, methods = tuple(own["ancestors"]), tuple(own["methods"])
+    return ClassFacts(name, own["module"], ancestors, traits, methods, aliases)

@@ -24,8 +24,9 @@ sys.path[:] = [path for path in sys.path if path]  # the hub does not look into 
 # Half of the time of importing JupyterHub goes into the grammar of this optional part of jsonschema.
 sys.modules["rfc3987_syntax"] = None
 
-from jupyterhub import __version__
+from jupyterhub import __version__, roles, scopes
 from jupyterhub.app import JupyterHub
+from jupyterhub.services.service import Service
 from jupyterhub.traitlets import EntryPointType
 from traitlets import TraitError, Undefined
 from traitlets.config import Config, Configurable
@@ -381,6 +382,7 @@ def class_facts(cls):
         "module": cls.__module__,
         "ancestors": [base.__name__ for base in lineage(cls)[1:]],
         "traits": traits,
+        "methods": sorted(name for name, value in vars(cls).items() if inspect.isfunction(value)),
         "deprecated_aliases": {
             old: list(new) if isinstance(new, (tuple, list)) else [new]
             for old, new in vars(cls).get("_deprecated_aliases", {}).items()
@@ -396,13 +398,15 @@ def trait_facts(cls, name, trait):
         "help": str(safely(getattr, trait, "help") or ""),
         "default": safely(plain, value),
         "default_shown": shown(value),
+        "allows": name.startswith("allow") or bool(trait.metadata.get("allow_config")),
     }
 
 
 def default(cls, name, trait):
-    """The default; a computed one for JupyterHub's own classes only, and never a secret."""
+    """The default; a computed one of JupyterHub's own classes and allow rules, never a secret."""
     static = trait.default_value if trait.default_value is not Undefined else None
-    if not cls.__module__.startswith("jupyterhub.") or SECRET.search(name):
+    known = cls.__module__.startswith("jupyterhub.") or name.startswith("allow")
+    if not known or SECRET.search(name):
         return static
     return safely(lambda: blank(cls).trait_defaults(name), otherwise=static)
 
@@ -522,6 +526,15 @@ def refusal(cls, name, value):
     return ""
 
 
+def vocabulary():
+    """The words that a service, a role and a scope may have."""
+    return {
+        "scopes": sorted(scopes.scope_definitions),
+        "roles": {role["name"]: role.get("scopes", []) for role in roles.get_default_roles()},
+        "service_fields": sorted(Service.class_traits(input=True)),
+    }
+
+
 # --- the document -----------------------------------------------------------------------------------
 
 
@@ -552,6 +565,7 @@ def read(path, seconds):
         "broken": wrong,
         "classes": {name: class_facts(cls) for name, cls in sorted(classes.items())},
         "in_use": {role: name_of(cls) for role, cls in used.items()},
+        "vocabulary": vocabulary(),
         "values": {
             path: {trait: safely(plain, value) for trait, value in traits.items()}
             for path, traits in values.items()

@@ -1,0 +1,281 @@
+"""Everything that several probes look at, read once and only when it is asked for.
+
+Read-only: nothing is opened for writing, no server started, no state of the hub changed. What we
+may not see is said in `unseen`, and never counts as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from runbook import facts, secrets
+from runbook.checks import Check
+from runbook.errors import RunbookError
+from runbook.facts import Listener
+from runbook.hub import lint
+from runbook.hub.configuration import Configuration, read_configuration
+from runbook.hub.doctor import log, web
+from runbook.hub.doctor.addresses import Addresses, addresses
+from runbook.hub.doctor.database import Database, look_at
+from runbook.hub.doctor.installation import Installation
+from runbook.hub.doctor.services import Service, is_proxy
+from runbook.hub.doctor.web import Answer
+
+SLOW = ("configuration", "log", "listeners", "versions")
+SECRET = re.compile(r"token|secret|password|passwd|crypt.*key", re.IGNORECASE)
+
+
+class Sight:
+    """What there is to see of one hub. Each fact is an attribute; a test may set it instead."""
+
+    def __init__(self, hub: Installation) -> None:
+        self.hub = hub
+        self.unseen: list[str] = []
+
+    def look(self) -> None:
+        """Read the slow facts at the same time, and then what follows from them."""
+        for names in (SLOW, ("public", "private", "routes", "database", "findings")):
+            with ThreadPoolExecutor(len(names)) as pool:
+                list(pool.map(lambda name: getattr(self, name), names))
+
+    # The configuration.
+
+    @cached_property
+    def configuration(self) -> Configuration | None:
+        """What the hub would read now; None where it cannot be read or does not load."""
+        try:
+            if not os.access(self.hub.config, os.R_OK):
+                raise RunbookError(f"{self.hub.config} cannot be read by {facts.current_user()}")
+            found = read_configuration(
+                self.hub.config, self.hub.python, self.hub.as_hub(), self._folder
+            )
+        except RunbookError as error:
+            self.unseen.append(f"the configuration: {error.message}")
+            return None
+        _register_secrets(found)
+        return found
+
+    @cached_property
+    def findings(self) -> list[lint.Finding]:
+        """What lint says of the configuration."""
+        return lint.lint(self.configuration) if self.configuration else []
+
+    def setting(self, section: str, trait: str) -> Any:
+        """The value in force; ``section`` may be "spawner", "authenticator" or "proxy"."""
+        found = self.configuration
+        if found is None or found.broken:
+            return None
+        return found.value(found.in_use.get(section, section), trait)
+
+    def place(self, section: str, trait: str) -> str:
+        """ "FILE, line N" where it is set; empty where it is the default."""
+        found = self.configuration
+        where = found.where(found.in_use.get(section, section), trait) if found else None
+        return f"{where.file}, line {where.line}" if where else ""
+
+    def uses(self, role: str, name: str) -> bool:
+        """Whether the class that plays ``role`` is ``name`` or comes from it."""
+        found = self.configuration
+        chosen = found.in_use.get(role, "") if found else ""
+        ancestors = found.classes[chosen].ancestors if found and chosen in found.classes else ()
+        return name in (chosen, *ancestors)
+
+    @cached_property
+    def addresses(self) -> Addresses:
+        found = self.configuration
+        return addresses(None if found is None or found.broken else found)
+
+    @property
+    def local_file(self) -> Path:
+        """The file to which a line can be added so that it wins."""
+        ours = self.hub.config.parent / "jupyterhub_config.d/99-local.py"
+        return ours if ours.exists() else self.hub.config
+
+    # Processes and ports.
+
+    @cached_property
+    def listeners(self) -> dict[int, Listener]:
+        """Who listens on the hub's ports, and on JupyterHub's default ones."""
+        ports = {*self.addresses.ports.values(), 8000, 8001, 8081}
+        found = {port: facts.listener(port) for port in sorted(ports)}
+        return {port: one for port, one in found.items() if one}
+
+    @cached_property
+    def process(self) -> psutil.Process | None:
+        """The running hub."""
+        try:
+            return psutil.Process(self.hub.pid) if self.hub.pid else None
+        except psutil.NoSuchProcess:
+            return None
+
+    @cached_property
+    def status(self) -> Mapping[str, str]:
+        """/proc/PID/status of the running hub: "Groups", "NoNewPrivs", ...; else empty."""
+        try:
+            text = Path(f"/proc/{self.hub.pid}/status").read_text() if self.hub.pid else ""
+        except OSError:
+            return {}
+        pairs = (line.partition(":") for line in text.splitlines())
+        return {name: value.strip() for name, _, value in pairs}
+
+    @cached_property
+    def proxies(self) -> list[psutil.Process]:
+        """Every configurable-http-proxy that runs here."""
+        every = psutil.process_iter(["cmdline", "username"])
+        return [process for process in every if is_proxy(process.info["cmdline"] or [])]
+
+    # What answers.
+
+    @cached_property
+    def public(self) -> Answer:
+        """/hub/api as people's browsers reach it."""
+        return web.get(f"{self.addresses.public}{self.addresses.base}hub/api")
+
+    @cached_property
+    def private(self) -> Answer:
+        """/hub/api at the hub's own port."""
+        return web.get(f"{self.addresses.hub}{self.addresses.base}hub/api")
+
+    @cached_property
+    def routes(self) -> Answer:
+        """The proxy's routes, asked for with the hub's own token."""
+        token = str(self.setting("ConfigurableHTTPProxy", "auth_token") or self._token_of_proxy())
+        headers = {"Authorization": f"token {token}"} if token else {}
+        return web.get(f"{self.addresses.api}/api/routes", headers)
+
+    def _token_of_proxy(self) -> str:
+        """A hub without one in its configuration makes one up, and hands it to its proxy."""
+        for process in self.proxies:
+            try:
+                if process.ppid() == self.hub.pid:
+                    return secrets.register(process.environ().get("CONFIGPROXY_AUTH_TOKEN", ""))
+            except psutil.Error:
+                continue
+        return ""
+
+    # What was written down.
+
+    @cached_property
+    def log(self) -> list[log.Line]:
+        """The last day's lines of hub and proxy, in order."""
+        services = [s for s in (self.hub.service, self.hub.proxy) if s]
+        lines = [line for s in services if s.manager == "systemd" for line in log.of_unit(s.name)]
+        for path in sorted({*self._log_files(services)}):
+            try:
+                lines += log.of_file(path)
+            except OSError as error:
+                self.unseen.append(f"the log {path}: {error.strerror}")
+        if not lines:
+            self.unseen.append("the hub's log: none found, or none that we may read")
+        return log.recent(lines)
+
+    def _log_files(self, services: list[Service]) -> Iterator[Path]:
+        for service in services:
+            yield from (path for path in service.logs if path.exists())
+        for number in (1, 2):  # where a hub started by hand writes to
+            try:
+                target = Path(os.readlink(f"/proc/{self.hub.pid}/fd/{number}"))
+            except OSError:
+                continue
+            if target.is_file():
+                yield target
+        if not self.hub.service and (self.hub.folder / "jupyterhub.log").exists():
+            yield self.hub.folder / "jupyterhub.log"
+
+    @cached_property
+    def started(self) -> float:
+        """When the hub that runs was started, or the last one that is in the log; else 0."""
+        if self.process:
+            return float(self.process.create_time())
+        starts = [line.time for line in self.log if "Running JupyterHub version" in line.text]
+        return starts[-1] if starts else 0.0
+
+    # What is installed.
+
+    @cached_property
+    def database(self) -> Database:
+        url = str(self.setting("JupyterHub", "db_url") or "sqlite:///jupyterhub.sqlite")
+        return look_at(url, self.hub.folder, self.hub.python)
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Packages of the hub's installation, and their versions."""
+        site = self.hub.python.parent.parent.glob("lib/python3*/site-packages/*.dist-info")
+        pairs = (path.name.removesuffix(".dist-info").rpartition("-") for path in site)
+        return {name.lower().replace("_", "-"): version for name, _, version in pairs}
+
+    # For whoever writes it up.
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """What every remedy may name, beside what its probe adds."""
+        hub = self.hub
+        return {
+            "config": hub.config, "local": self.local_file, "python": hub.python, "bin": hub.bin,
+            "account": hub.account, "folder": hub.folder, "hub": hub.name,
+            "public": self.addresses.public, "start": hub.start(), "restart": hub.restart(),
+            "as_hub": shlex.join(["runuser", "-u", hub.account, "--"]) if hub.as_hub() else "env",
+        }  # fmt: skip
+
+    def checks(self) -> list[Check]:
+        """What was looked at, and how it is."""
+        hub, found, where = self.hub, self.configuration, self.addresses.public
+        state = hub.service.state if hub.service else "started by hand"
+        running = f"pid {hub.pid}, as {hub.account}, {state}" if hub.pid else f"stopped: {state}"
+        loads = f"{len(found.assignments)} settings" if found else "not read"
+        if found and found.broken:
+            loads = found.broken.message
+        errors = [f for f in self.findings if f.severity == "error"]
+        database = self.database
+        ports = "; ".join(f"{port}: {who}" for port, who in self.listeners.items())
+        return [
+            Check.that(bool(hub.pid), f"the hub, found by {hub.how}", running),
+            Check.that(bool(found and not found.broken), f"configuration {hub.config}", loads),
+            Check.that(not errors, "its lint", f"{len(errors)} errors" if errors else "no error"),
+            Check.that(bool(self.public.version), f"public address {where}", str(self.public)),
+            Check.that(bool(self.private.version), "the hub's own port", str(self.private)),
+            Check.that(self.routes.status == 200, "the proxy's routes",
+                       f"{len(self.routes.data)}" if self.routes.status == 200
+                       else str(self.routes)),
+            Check.that(not database.problem, f"database {database.name}",
+                       database.problem or database.found),
+            Check("ok", "ports", ports or "nobody listens"),
+            Check("ok", "log", f"{len(self.log)} lines of the last day"),
+        ]  # fmt: skip
+
+    @property
+    def _folder(self) -> Path | None:
+        return self.hub.folder if os.access(self.hub.folder, os.X_OK) else None
+
+
+def _register_secrets(configuration: Configuration) -> None:
+    """So that no output can hold one."""
+    for section in configuration.values.values():
+        for trait, value in section.items():
+            if SECRET.search(trait):
+                _register(value)
+            elif trait == "db_url" and (
+                match := re.match(r"\w[\w+]*://[^:/]*:([^@]+)@", str(value))
+            ):
+                secrets.register(match[1])
+            elif trait == "services" and isinstance(value, list):
+                for service in value:
+                    if isinstance(service, dict):
+                        _register(service.get("api_token"))
+
+
+def _register(value: object) -> None:
+    if isinstance(value, str) and "/" not in value[:1]:  # a path is where a secret is
+        secrets.register(value)
+    elif isinstance(value, list):
+        for each in value:
+            _register(each)

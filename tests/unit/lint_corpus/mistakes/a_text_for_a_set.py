@@ -1,0 +1,1 @@
+c.Authenticator.allowed_users = "root"  # expect: JH303

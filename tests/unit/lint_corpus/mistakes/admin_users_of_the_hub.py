@@ -1,0 +1,3 @@
+c.Authenticator.allow_all = True
+c.JupyterHub.admin_users = {"alice"}  # expect: JH201
+c.JupyterHub.admin_access = True  # expect: JH201

@@ -1,0 +1,2 @@
+c.Authenticator.allowed_users = {"alice", "bob"}
+c.Authenticator.blocked_users = {"bob"}  # expect: JH405

@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.Authenticator.blacklist = {"mallory"}  # expect: JH202

@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.ExtremelyFastThing.speed = 11  # expect: JH101

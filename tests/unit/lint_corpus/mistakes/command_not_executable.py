@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.Spawner.cmd = "/etc/passwd"  # expect: JH605

@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.JupyterHub.confirm_no_ssl = True  # expect: JH203

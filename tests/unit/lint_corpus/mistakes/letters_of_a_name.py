@@ -1,0 +1,1 @@
+c.Authenticator.allowed_users = set("alice")  # expect: JH304

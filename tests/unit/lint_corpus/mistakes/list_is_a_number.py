@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.JupyterHub.services = 3  # expect: JH301

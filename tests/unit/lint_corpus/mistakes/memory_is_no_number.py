@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.Spawner.start_timeout = [60]  # expect: JH301

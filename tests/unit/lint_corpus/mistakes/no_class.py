@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.port = 8001  # expect: JH103

@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.Spawner.notebook_dir = "/nonexistent/notebooks"  # expect: JH604

@@ -1,0 +1,1 @@
+c.JupyterHub.authenticator_class = "pam"  # expect: JH401

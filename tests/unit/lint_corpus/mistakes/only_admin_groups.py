@@ -1,0 +1,1 @@
+c.LocalAuthenticator.admin_groups = {"staff"}  # expect: JH402

@@ -1,0 +1,1 @@
+c.Authenticator.admin_users = {"alice"}  # expect: JH402

@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.JupyterHub.port = "8001"  # expect: JH301

@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+open("/nonexistent/token").read()  # expect: JH001

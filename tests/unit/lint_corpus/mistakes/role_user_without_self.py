@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.JupyterHub.load_roles = [{"name": "user", "scopes": ["list:users"]}]  # expect: JH712

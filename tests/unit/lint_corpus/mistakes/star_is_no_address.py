@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.JupyterHub.ip = "*"  # expect: JH802

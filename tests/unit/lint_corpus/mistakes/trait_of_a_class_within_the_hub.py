@@ -1,0 +1,2 @@
+c.Authenticator.allow_all = True
+c.JupyterHub.Spawner.debugg = True  # expect: JH102

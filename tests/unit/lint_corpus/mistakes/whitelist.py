@@ -1,0 +1,1 @@
+c.Authenticator.whitelist = {"alice", "bob"}  # expect: JH201

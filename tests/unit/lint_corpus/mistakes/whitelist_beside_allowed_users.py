@@ -1,0 +1,2 @@
+c.Authenticator.allowed_users = {"alice"}
+c.Authenticator.whitelist = {"bob"}  # expect: JH204

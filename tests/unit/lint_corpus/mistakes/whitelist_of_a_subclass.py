@@ -1,0 +1,1 @@
+c.PAMAuthenticator.whitelist = {"alice", "bob"}  # expect: JH201

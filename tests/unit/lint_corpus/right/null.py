@@ -1,0 +1,2 @@
+c.JupyterHub.authenticator_class = "null"
+c.JupyterHub.db_url = "sqlite:///:memory:"

@@ -1,0 +1,9 @@
+c.JupyterHub.bind_url = "http://127.0.0.1:8000"
+c.JupyterHub.hub_bind_url = "http://127.0.0.1:8081"
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:8001"
+c.ConfigurableHTTPProxy.should_start = False
+c.JupyterHub.cleanup_servers = False
+c.JupyterHub.spawner_class = "sudospawner.SudoSpawner"
+c.SudoSpawner.sudospawner_path = "/bin/true"
+c.PAMAuthenticator.allowed_groups = {"jupyterhub-users"}
+c.PAMAuthenticator.open_sessions = False
