@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 
 from runbook import machine
 
@@ -31,15 +30,6 @@ IMPLIES = {
     "SystemCallLog": "",
 }
 HOMES = {"ProtectHome": "no"}
-
-
-def no_new_privileges(pid: int) -> bool:
-    """Whether the running process, and all it starts, can gain no rights by sudo; see proc(5)."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-    return bool(re.search(r"^NoNewPrivs:\s*1$", status, re.MULTILINE))
 
 
 def settings(unit: str, names: Mapping[str, str]) -> dict[str, str]:

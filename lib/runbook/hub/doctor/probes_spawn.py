@@ -1,43 +1,74 @@
-"""Is it the server itself? Each probe confirms one cause, and answers None where it is another."""
+"""Is it the server itself? Each probe confirms one cause, and yields nothing where not."""
 
 from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from runbook.hub.doctor import hardening
-from runbook.hub.doctor.confirmed import Confirmed
 from runbook.hub.doctor.people import ROOM, Person, largest
+from runbook.hub.doctor.seen import Seen
 from runbook.hub.doctor.setting import assign
+from runbook.hub.doctor.sight import Sight
 from runbook.hub.doctor.spawning import Spawning
 
+#: The system's own programs; no single-user server is among them.
+SYSTEM = (Path("/bin"), Path("/usr/bin"), Path("/sbin"), Path("/usr/sbin"))
 #: Where a file may be put that leaves no room at home; on a disk of its own, mostly.
 ELSEWHERE = ("/var/tmp", "/srv", "/root")
 
 
-def command_missing(at: Spawning) -> Confirmed | None:
+def command_missing(sight: Sight) -> Iterator[Seen]:
     """``Spawner.cmd`` of a spawner that uses it names nothing that the hub finds."""
+    at = sight.spawning
     right = at.bin / "jupyterhub-singleuser"
     if not at.is_local or at.starter.program or not right.exists():
-        return None
-    seen = (f"{at.spawner}.cmd is {at.starter.configured}, which the hub does not find",)
-    command = assign(at.configuration, at.spawner, "cmd", repr([str(right)]))
-    return Confirmed(seen, {"configured": at.starter.configured, "assign": command})
+        return
+    shown = (f"{at.spawner}.cmd is {at.starter.configured}, which the hub does not find",)
+    command = assign(sight, "spawner", "cmd", repr([str(right)]))
+    yield Seen(shown, {"configured": at.starter.configured, "assign": (command,)})
 
 
-def singleuser_missing(at: Spawning) -> Confirmed | None:
+def command_wrong(sight: Sight) -> Iterator[Seen]:
+    """``Spawner.cmd`` names a program of the system's own that says nothing of a single user."""
+    at = sight.spawning
+    right = at.bin / "jupyterhub-singleuser"
+    if not at.is_local or not at.starter.program or not right.exists():
+        return
+    if at.starter.program.parent in SYSTEM and "singleuser" not in at.starter.configured:
+        shown = (f"{at.spawner}.cmd is {at.starter.configured}, a program of the system",)
+        command = assign(sight, "spawner", "cmd", repr([str(right)]))
+        yield Seen(shown, {"configured": at.starter.configured, "assign": (command,)})
+
+
+def local_without_root(sight: Sight) -> Iterator[Seen]:
+    """A hub that is not root cannot become another account, but by sudo."""
+    at = sight.spawning
+    others = [p.name for p in _failed(at) if p.name != at.account]
+    if not at.is_local or at.account == "root" or not others:
+        return
+    command = assign(sight, "JupyterHub", "spawner_class", repr("sudospawner.SudoSpawner"))
+    shown = (f"the hub runs as {at.account}, and {', '.join(others)} are other accounts",)
+    yield Seen(shown, {"spawner": at.spawner, "assign": (command,)})
+
+
+def singleuser_missing(sight: Sight) -> Iterator[Seen]:
+    at = sight.spawning
     program = Path(at.starter.configured)
     if not at.is_sudo or at.starter.wrapper or program.exists():
-        return None
-    return Confirmed((f"{program} is not there",), _program(at, program))
+        return
+    yield Seen((f"{program} is not there",), _program(at, program))
 
 
-def wrapper_broken(at: Spawning) -> Confirmed | None:
+def wrapper_broken(sight: Sight) -> Iterator[Seen]:
     """sudospawner-singleuser is there, so it is started, and it cannot be."""
+    at = sight.spawning
     wrapper = at.starter.wrapper
     if not wrapper or not at.starter.fault:
-        return None
+        return
     file = shlex.quote(str(wrapper))
     right = at.bin / "jupyterhub-singleuser"
     mends = {
@@ -49,13 +80,14 @@ def wrapper_broken(at: Spawning) -> Confirmed | None:
         other = f"sed -i {shlex.quote(f's|{at.starter.configured}|{right}|')} {file}"
     words = {"file": str(wrapper), "why": at.starter.fault}
     mend = mends.get(at.starter.fault, other)
-    return Confirmed((f"{wrapper}: {at.starter.fault}",), {**words, "mend": mend})
+    yield Seen((f"{wrapper}: {at.starter.fault}",), {**words, "mend": (mend,)})
 
 
-def notebook_dir_missing(at: Spawning) -> Confirmed | None:
+def notebook_dir_missing(sight: Sight) -> Iterator[Seen]:
+    at = sight.spawning
     who = [p for p in _failed(at) if p.home_exists and _has_room(p) and not p.notebook_dir_exists]
     if not who:
-        return None
+        return
     make = " && ".join(
         f"install -d -o {shlex.quote(p.name)} -g {p.gid} {shlex.quote(str(p.notebook_dir))}"
         for p in who
@@ -64,77 +96,83 @@ def notebook_dir_missing(at: Spawning) -> Confirmed | None:
     if first.notebook_dir and first.notebook_dir.is_relative_to(first.home):  # and those to come
         skeleton = Path("/etc/skel") / first.notebook_dir.relative_to(first.home)
         make = f"mkdir -p {shlex.quote(str(skeleton))} && {make}"
-    configured = str(at.configuration.value(at.spawner, "notebook_dir"))
-    seen = (
+    configured = str(sight.setting("spawner", "notebook_dir"))
+    shown = (
         f"{at.spawner}.notebook_dir is {configured}",
         *(f"{p.notebook_dir} is not there" for p in who),
     )
-    return Confirmed(seen, {"folder": configured, "who": _names(who), "make": make})
+    yield Seen(shown, {"folder": configured, "who": _names(who), "make": (make,)})
 
 
-def programs_closed(at: Spawning) -> Confirmed | None:
+def programs_closed(sight: Sight) -> Iterator[Seen]:
     """People may not execute the hub's Python: it is in a private home, or the prefix is closed."""
+    at = sight.spawning
     who = [p for p in at.people if p.stopped_at]
     if not who:
-        return None
+        return
     place = str(who[0].stopped_at)
     said = f"{place} is closed to {_names(who)}, and on the way to {at.bin}"
     recursive = "-R o+rX" if Path(place) == at.bin.parent else "o+x"
     mend = f"chmod {recursive} {shlex.quote(place)}"
-    return Confirmed((said,), {"place": place, "who": _names(who), "open": mend})
+    yield Seen((said,), {"place": place, "who": _names(who), "open": (mend,)})
 
 
-def home_missing(at: Spawning) -> Confirmed | None:
+def home_missing(sight: Sight) -> Iterator[Seen]:
+    at = sight.spawning
     who = [p for p in _failed(at) if not p.home_exists]
     if not who:
-        return None
+        return
     make = " && ".join(
         f"cp -rT /etc/skel {home} && chown -R {p.uid}:{p.gid} {home} && chmod 0700 {home}"
         for p in who
         for home in [shlex.quote(str(p.home))]
     )
-    seen = tuple(f"{p.home}, the home of {p.name}, is not there" for p in who)
-    return Confirmed(seen, {"who": _names(who), "make": make})
+    shown = tuple(f"{p.home}, the home of {p.name}, is not there" for p in who)
+    yield Seen(shown, {"who": _names(who), "make": (make,)})
 
 
-def home_hidden(at: Spawning) -> Confirmed | None:
+def home_hidden(sight: Sight) -> Iterator[Seen]:
     """The unit hides the homes from the hub, or makes them read-only: so for what it starts."""
+    at = sight.spawning
     if not at.homes_hidden_by:
-        return None
+        return
     setting = " ".join(f"{name}={value}" for name, value in at.homes_hidden_by.items())
     command = hardening.take_back(at.unit, at.homes_hidden_by, hardening.HOMES)
-    return Confirmed(
+    yield Seen(
         (f"{at.unit}: {setting}",),
-        {"setting": setting, "unit": at.unit, "take_back": command},
+        {"setting": setting, "unit": at.unit, "take_back": (command,)},
     )
 
 
-def home_full(at: Spawning) -> Confirmed | None:
+def home_full(sight: Sight) -> Iterator[Seen]:
+    at = sight.spawning
     who = [p for p in _failed(at) if p.home_exists and not _has_room(p)]
     if not who:
-        return None
+        return
     first = who[0]
     lacks = "files" if first.inodes is not None and first.inodes < 1 else "bytes"
     left = first.inodes if lacks == "files" else first.free
-    seen = [f"{p.home}: room for {left} {lacks} more" for p in who[:1]]
+    shown = [f"{p.home}: room for {left} {lacks} more" for p in who[:1]]
     make_room, biggest = _room_for(first)
-    seen += [f"the largest file there: {biggest}"] if biggest else []
-    return Confirmed(tuple(seen), {"home": str(first.home), "room": make_room})
+    shown += [f"the largest file there: {biggest}"] if biggest else []
+    yield Seen(tuple(shown), {"home": str(first.home), "room": (make_room,)})
 
 
-def versions_differ(at: Spawning) -> Confirmed | None:
+def versions_differ(sight: Sight) -> Iterator[Seen]:
     """Hub and server differ in the first number: they may not understand each other."""
-    hub, server = at.configuration.version, at.starter.version
+    at = sight.spawning
+    hub, server = sight.versions.get("jupyterhub", ""), at.starter.version
     if not server or not hub or server.split(".")[0] == hub.split(".")[0]:
-        return None
-    seen = (f"hub {hub}, {at.starter.program} {server}",)
+        return
+    shown = (f"hub {hub}, {at.starter.program} {server}",)
     right, wrapper = at.bin / "jupyterhub-singleuser", at.starter.wrapper
     words = {"hub": hub, "server": server, "program": str(at.starter.program)}
     if wrapper:
         edit = shlex.quote(f"s|{at.starter.configured}|{right}|")
-        return Confirmed(seen, {**words, "mend": f"sed -i {edit} {shlex.quote(str(wrapper))}"})
-    mend = assign(at.configuration, at.spawner, "cmd", repr([str(right)]))
-    return Confirmed(seen, {**words, "mend": mend})
+        mend = [f"sed -i {edit} {shlex.quote(str(wrapper))}"]
+    else:
+        mend = [assign(sight, "spawner", "cmd", repr([str(right)])), *sight.hub.restart()]
+    yield Seen(shown, {**words, "mend": mend})
 
 
 def _failed(at: Spawning) -> list[Person]:
@@ -169,9 +207,9 @@ def _room_for(person: Person) -> tuple[str, str]:
     return move, f"{file}, {size >> 20} MiB"
 
 
-def _program(at: Spawning, program: Path) -> dict[str, str]:
+def _program(at: Spawning, program: Path) -> dict[str, Any]:
     """What pip would write: the single-user program of the JupyterHub that is installed."""
     lines = (f"#!{at.bin}/python", "from jupyterhub.singleuser import main", "main()")
     text = shlex.quote("\n".join(lines))
     file = shlex.quote(str(program))
-    return {"file": str(program), "write": f"echo {text} >{file} && chmod 0755 {file}"}
+    return {"file": str(program), "write": (f"echo {text} >{file} && chmod 0755 {file}",)}

@@ -7,21 +7,25 @@ import re
 import shlex
 from pathlib import Path
 
-from runbook.hub.configuration import Configuration
+from runbook.hub.doctor.sight import Sight
 
 
-def assign(configuration: Configuration, section: str, trait: str, value: str) -> str:
-    """The command that makes a trait ``value`` (as Python has it), where it is set, or at the end.
+def assign(sight: Sight, role: str, trait: str, value: str) -> str:
+    """The command that makes a trait of the class in use ``value`` (as Python has it): where it is
+    set, or at the end.
 
     Python's last assignment wins, and so does one that follows a statement over several lines.
     """
-    found = configuration.where(section, trait)
+    known = sight.configuration
+    section = known.in_use.get(role, role) if known else role
+    found = known.where(section, trait) if known else None
     name = f"{found.section}.{found.trait}" if found else f"{section}.{trait}"
     line = f"c.{name} = {value}"
-    file = found.file if found else configuration.file
+    file = found.file if found else sight.local_file
     if found and _stands_alone(file, found.line):
         escaped = re.sub(r"([\\&|])", r"\\\1", line)
-        return f"sed -i {shlex.quote(rf'{found.line}s|c\..*|{escaped}|')} {shlex.quote(str(file))}"
+        script = rf"{found.line}s|\S.*|{escaped}|"
+        return f"sed -i {shlex.quote(script)} {shlex.quote(str(file))}"
     return f"echo {shlex.quote(line)} >>{shlex.quote(str(file))}"
 
 

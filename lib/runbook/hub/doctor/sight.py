@@ -28,6 +28,7 @@ from runbook.hub.doctor.addresses import Addresses, addresses
 from runbook.hub.doctor.database import Database, look_at
 from runbook.hub.doctor.installation import Installation
 from runbook.hub.doctor.services import Service, is_proxy
+from runbook.hub.doctor.spawning import Spawning, read_spawning
 from runbook.hub.doctor.web import Answer
 
 SLOW = ("configuration", "log", "listeners", "versions")
@@ -212,6 +213,11 @@ class Sight:
         site = self.hub.python.parent.parent.glob("lib/python3*/site-packages/*.dist-info")
         pairs = (path.name.removesuffix(".dist-info").rpartition("-") for path in site)
         return {name.lower().replace("_", "-"): version for name, _, version in pairs}
+
+    @cached_property
+    def spawning(self) -> Spawning:
+        """What it takes to start people's servers."""
+        return read_spawning(self)
 
     # For whoever writes it up.
 

@@ -9,12 +9,16 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runbook import facts
 from runbook.hub.configuration import Configuration
 from runbook.hub.doctor import hardening
 from runbook.hub.doctor.people import MOST, Person, read_person, who_failed
 from runbook.hub.doctor.sudo import Sudo, read_sudo, refusal
+
+if TYPE_CHECKING:
+    from runbook.hub.doctor.sight import Sight
 
 SUDO_SPAWNER, LOCAL_SPAWNER = "SudoSpawner", "LocalProcessSpawner"
 
@@ -42,7 +46,6 @@ class Spawning:
     account: str
     bin: Path
     unit: str
-    configuration: Configuration
     spawner: str
     is_sudo: bool
     is_local: bool
@@ -56,17 +59,13 @@ class Spawning:
     homes_hidden_by: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_spawning(
-    configuration: Configuration,
-    *,
-    account: str,
-    bin: Path,
-    path: str,
-    pid: int,
-    unit: str,
-    said: Sequence[str],
-) -> Spawning:
-    """Look at everything once. ``said`` is the hub's log, ``unit`` empty where systemd has none."""
+def read_spawning(sight: Sight) -> Spawning:
+    """Look at everything once; at little where the configuration does not load."""
+    hub, configuration = sight.hub, sight.configuration
+    account, bin, path = hub.account, hub.bin, hub.path
+    unit = hub.service.name if hub.service and hub.service.manager == "systemd" else ""
+    if configuration is None or configuration.broken:
+        return Spawning(account, bin, unit, "", False, False, Starter(None, ""))
     spawner = configuration.in_use.get("spawner", "")
     known = configuration.classes.get(spawner)
     ancestors = (spawner, *(known.ancestors if known else ()))
@@ -75,7 +74,13 @@ def read_spawning(
     mediator = str(configuration.value(spawner, "sudospawner_path") or "") if is_sudo else ""
     starter = _of_mediator(mediator, bin) if is_sudo else _of_cmd(configuration, spawner, path)
     sudo = read_sudo(account, path) if is_sudo else Sudo("")
-    found = _people(configuration, spawner, groups, said, [bin / "python", *_program(starter)])
+    found = _people(
+        configuration,
+        spawner,
+        groups,
+        [line.text for line in sight.log],
+        [bin / "python", *_program(starter)],
+    )
     if sudo.program:
         asked = (refusal(sudo.program, account, p.name, mediator) for p in found)
         found = [replace(p, refused=no) for p, no in zip(found, asked, strict=True)]
@@ -83,7 +88,6 @@ def read_spawning(
         account=account,
         bin=bin,
         unit=unit,
-        configuration=configuration,
         spawner=spawner,
         is_sudo=is_sudo,
         is_local=LOCAL_SPAWNER in ancestors and not is_sudo,
@@ -92,7 +96,7 @@ def read_spawning(
         sudo=sudo,
         people=tuple(found),
         allowed_groups=groups,
-        no_new_privileges=hardening.no_new_privileges(pid),
+        no_new_privileges=sight.status.get("NoNewPrivs") == "1",
         implied_by=hardening.settings(unit, hardening.IMPLIES) if unit else {},
         homes_hidden_by=hardening.settings(unit, hardening.HOMES) if unit else {},
     )
@@ -119,10 +123,6 @@ def _people(
     folder = str(configuration.value(spawner, "notebook_dir") or "")
     read = (read_person(name, name in failed, folder, ways) for name in names)
     return [person for person in read if person and person.uid != 0]
-
-
-def _program(starter: Starter) -> list[Path]:
-    return [starter.program] if starter.program else []
 
 
 def _of_mediator(mediator: str, bin: Path) -> Starter:
