@@ -74,13 +74,9 @@ def read_spawning(sight: Sight) -> Spawning:
     mediator = str(configuration.value(spawner, "sudospawner_path") or "") if is_sudo else ""
     starter = _of_mediator(mediator, bin) if is_sudo else _of_cmd(configuration, spawner, path)
     sudo = read_sudo(account, path) if is_sudo else Sudo("")
-    found = _people(
-        configuration,
-        spawner,
-        groups,
-        [line.text for line in sight.log],
-        [bin / "python", *_program(starter)],
-    )
+    said = [line.text for line in sight.log]
+    ways = [sight.hub.python, *([starter.program] if starter.program else [])]
+    found = _people(configuration, spawner, groups, said, ways)
     if sudo.program:
         asked = (refusal(sudo.program, account, p.name, mediator) for p in found)
         found = [replace(p, refused=no) for p, no in zip(found, asked, strict=True)]
