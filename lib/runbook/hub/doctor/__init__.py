@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import shlex
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -17,9 +16,6 @@ from runbook.hub.doctor.sight import Sight
 from runbook.hub.symptoms import Symptom, symptoms
 
 __all__ = ["Diagnosis", "Finding", "Mention", "diagnose", "examine", "probe_of"]
-
-#: Older lines tell of what is over; the hub's last start makes them older still.
-RECENT = 3600.0
 
 
 def diagnose(config: Path | None = None) -> Diagnosis:
@@ -63,8 +59,8 @@ def _confirmed(symptom: Symptom, sight: Sight) -> Iterator[Seen]:
 
 
 def _last_line(symptom: Symptom, sight: Sight) -> str:
-    since = max(sight.started, time.time() - RECENT) if sight.hub.pid else time.time() - RECENT
-    told = [line for line in sight.log if line.time >= since and symptom.said_in(line.text)]
+    lately = (line for line in sight.log if line.time >= sight.recently)
+    told = [line for line in lately if symptom.said_in(line.text)]
     return str(told[-1]) if told else ""
 
 

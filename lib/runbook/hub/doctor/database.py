@@ -1,4 +1,4 @@
-"""The hub's database: whether it is there, whose it is, and whether its version is the right one."""
+"""The hub's database: whether it is there, and whether its version is the right one."""
 
 from __future__ import annotations
 

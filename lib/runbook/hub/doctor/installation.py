@@ -197,7 +197,8 @@ def _python(argv: Sequence[str], path: str) -> Path:
         return Path(first)
     with_python = Path(os.path.realpath(first)).parent / "python"
     try:
-        line = Path(first).open(errors="replace").readline()
+        with open(first, errors="replace") as script:
+            line = script.readline()
     except OSError:
         return with_python
     words = line[2:].split() if line.startswith("#!") else []

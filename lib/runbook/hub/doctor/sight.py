@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -32,6 +33,9 @@ from runbook.hub.doctor.web import Answer
 
 SLOW = ("configuration", "log", "listeners", "versions")
 SECRET = re.compile(r"token|secret|password|passwd|crypt.*key", re.IGNORECASE)
+PASSWORD = re.compile(r"\w[\w+]*://[^:/]*:([^@]+)@")
+#: Older lines of the log tell of what is over.
+RECENT = 3600.0
 
 
 class Sight:
@@ -198,6 +202,11 @@ class Sight:
             return float(self.process.create_time())
         starts = [line.time for line in self.log if "Running JupyterHub version" in line.text]
         return starts[-1] if starts else 0.0
+
+    @property
+    def recently(self) -> float:
+        """What was before it tells of what is over."""
+        return max(self.started if self.hub.pid else 0.0, time.time() - RECENT)
 
     # What is installed.
 
