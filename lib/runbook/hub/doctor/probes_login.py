@@ -67,7 +67,7 @@ def user_not_allowed(sight: Sight) -> Iterator[Seen]:
     groups = list(sight.setting("authenticator", "allowed_groups") or ())
     for group in groups:
         allowed |= {*facts.members(group)}
-    refused = {m[1]: line for line in sight.log if (m := REFUSED.search(line.text))}
+    refused = {m[1]: line for line in sight.lately if (m := REFUSED.search(line.text))}
     for user, line in refused.items():
         if user in allowed or not facts.user_exists(user):
             continue

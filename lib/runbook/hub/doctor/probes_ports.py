@@ -74,8 +74,7 @@ def proxy_stopped(sight: Sight) -> Iterator[Seen]:
 def hub_port_browsed(sight: Sight) -> Iterator[Seen]:
     """The hub saw a browser at its own port, or a web server in front leads people there."""
     port = sight.addresses.ports["hub"]
-    since = sight.recently
-    told = [line for line in sight.log if DIRECT in line.text and line.time >= since]
+    told = [line for line in sight.lately if DIRECT in line.text]
     wrong = list(_leading_to(port))
     if not told and not wrong:
         return

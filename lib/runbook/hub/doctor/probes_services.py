@@ -22,7 +22,7 @@ LATE = (
         re.compile(
             r"(\S+): .*failed to start in (\d+) s|(\S+)'s server failed to start in (\d+) seconds"
         ),
-    ),  # noqa: E501
+    ),
     ("http_timeout", re.compile(r"(\S+)'s server never showed up at \S+ after (\d+) seconds")),
 )
 MORE = 10
@@ -45,7 +45,7 @@ def token_without_role(sight: Sight) -> Iterator[Seen]:
 
 
 def _scopes(sight: Sight, name: str) -> list[str]:
-    asked = [m[1] for line in sight.log if (m := NEEDED.search(line.text))]
+    asked = [m[1] for line in sight.lately if (m := NEEDED.search(line.text))]
     return sorted({each.split(",")[0].strip() for each in asked}) or [USUAL_SCOPE]
 
 
@@ -77,9 +77,8 @@ def _may_look(folder: Path) -> bool:
 
 def start_too_slow(sight: Sight) -> Iterator[Seen]:
     """A server was given up, and as little time is given now."""
-    since = sight.recently
     for trait, pattern in LATE:
-        late = [(m, x) for x in sight.log if x.time >= since and (m := pattern.search(x.text))]
+        late = [(m, x) for x in sight.lately if (m := pattern.search(x.text))]
         if not late:
             continue
         match, line = late[-1]
