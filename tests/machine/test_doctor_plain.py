@@ -1,4 +1,4 @@
-"""The doctor on a hub that the runbook did not install: started by hand, its proxy its own child."""
+"""The doctor on a hub that the runbook did not install, started by hand."""
 
 from collections.abc import Iterator
 

@@ -10,10 +10,12 @@ import requests
 from compare import tree
 from debian import Machine, wait_until
 from doctor import LOCAL, configure, diagnose, first, mended, restart
-from hub import GROUP, Installed, hub_answers, runbook
+from hub import GROUP, URL, Installed, hub_answers, runbook
 from visitor import Refused, Visitor
 
 pytestmark = pytest.mark.machine
+
+TOKEN = "0123456789abcdef0123"
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +81,10 @@ def test_a_stopped_hub_is_said_to_be_stopped(server: Machine) -> None:
 
 def test_browsing_the_hubs_own_port(server: Machine) -> None:
     with Visitor() as lost:
-        lost.log_in("ann", "correct horse")
-        lost.hub = "http://127.0.0.1:8081"
+        lost.log_in("ann", "correct horse").start_server()
         with pytest.raises(requests.TooManyRedirects):
-            lost.web.get(f"{lost.hub}/user/ann/lab")
+            lost.web.get("http://127.0.0.1:8081/user/ann/lab")
+        lost.stop_server()
     finding = first(server)
     assert finding["id"] == "hub-port-browsed"
     assert "http://127.0.0.1:8000/" in finding["remedy"]
@@ -169,12 +171,12 @@ def test_a_hub_that_allows_nobody(server: Machine) -> None:
 
 
 def test_a_service_whose_token_has_no_role(server: Machine) -> None:
-    service = '{"name": "reporter", "api_token": "0123456789abcdef0123"}'
+    service = f'{{"name": "reporter", "api_token": "{TOKEN}"}}'
     configure(server, f"c.JupyterHub.services.append({service})")
     assert _reported() == 403
     finding = first(server)
     assert finding["id"] == "token-without-role"
-    assert "0123456789abcdef0123" not in str(diagnose(server))
+    assert TOKEN not in str(diagnose(server))
     mended(server, finding)
     assert _reported() == 200
 
@@ -183,7 +185,7 @@ def test_a_folder_of_templates_that_is_not_there(server: Machine) -> None:
     server.write("/srv/hub-pages/login.html", "{% extends 'page.html' %}WELCOME TO OUR HUB\n")
     server.run(
         ["sh", "-c", "echo '{% block main %}WELCOME{% endblock %}' >>/srv/hub-pages/login.html"]
-    )  # noqa: E501
+    )
     configure(server, 'c.JupyterHub.template_paths = ["/srv/hub-page"]')
     assert "WELCOME" not in _login_page()
     finding = first(server)
@@ -251,11 +253,11 @@ def _reported() -> int:
     headers = {"Authorization": "token 0123456789abcdef0123"}
     return requests.get(
         "http://127.0.0.1:8000/hub/api/users", headers=headers, timeout=10
-    ).status_code  # noqa: E501
+    ).status_code
 
 
 def _login_page() -> str:
-    return requests.get("http://127.0.0.1:8000/hub/login", timeout=10).text
+    return requests.get(f"{URL}/hub/login", timeout=10).text
 
 
 def _log(machine: Machine) -> str:

@@ -69,7 +69,11 @@ class Sight:
     @cached_property
     def findings(self) -> list[lint.Finding]:
         """What lint says of the configuration."""
-        return lint.lint(self.configuration) if self.configuration else []
+        try:
+            return lint.lint(self.configuration) if self.configuration else []
+        except Exception as error:  # a sick hub's configuration: the doctor goes on without
+            self.unseen.append(f"the configuration's lint: {type(error).__name__}: {error}")
+            return []
 
     def setting(self, section: str, trait: str) -> Any:
         """The value in force; ``section`` may be "spawner", "authenticator" or "proxy"."""
