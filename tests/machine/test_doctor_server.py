@@ -3,6 +3,7 @@
 One machine for the module; each test ends with a hub that works.
 """
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ import requests
 from compare import tree
 from debian import Machine, wait_until
 from doctor import LOCAL, configure, diagnose, first, mended, restart
-from hub import GROUP, URL, Installed, hub_answers, runbook
+from hub import CHECKOUT, GROUP, URL, Installed, hub_answers, runbook
 from visitor import Refused, Visitor
 
 pytestmark = pytest.mark.machine
@@ -229,6 +230,16 @@ def test_a_configuration_that_does_not_load(server: Machine) -> None:
     assert "line 3" in finding["remedy"]
     server.run(["cp", "-p", "/root/99-local.py", LOCAL])
     mended(server, finding)
+
+
+def test_the_notebook_shows_the_diagnosis_and_does_not_fail(server: Machine) -> None:
+    server.run(["systemctl", "stop", "jupyterhub"])
+    words = [".venv/bin/papermill", "notebooks/95-doctor.ipynb", "/root/out.ipynb"]
+    server.run(words, cwd=CHECKOUT)
+    outputs = json.loads(server.read("/root/out.ipynb"))["cells"]
+    shown = next(cell for cell in outputs if cell["id"] == "check")["outputs"][0]["data"]
+    assert "The hub is not running" in "".join(shown["text/html"])
+    assert "systemctl start jupyterhub.service" in "".join(shown["text/plain"])
 
 
 def _alembic(machine: Machine, *words: str) -> None:
