@@ -272,5 +272,5 @@ def _login_page() -> str:
 
 
 def _log(machine: Machine) -> str:
-    words = ["journalctl", "-u", "jupyterhub", "-o", "cat", "-n", "60"]
+    words = ["journalctl", "-u", "jupyterhub", "-o", "cat", "-n", "400"]
     return machine.run(words).stdout
