@@ -199,11 +199,11 @@ class Sight:
 
     @cached_property
     def started(self) -> float:
-        """When the hub that runs was started, or the last one that is in the log; else 0."""
-        if self.process:
-            return float(self.process.create_time())
+        """When the hub was started last, by the clock of its log where that tells; else 0."""
         starts = [line.time for line in self.log if "Running JupyterHub version" in line.text]
-        return starts[-1] if starts else 0.0
+        if starts:
+            return starts[-1]
+        return float(self.process.create_time()) if self.process else 0.0
 
     @property
     def recently(self) -> float:
