@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from runbook import __version__, cli_doctor, cli_read, display, facts, params, runner, summary
+from runbook import __version__, cli_doctor, cli_lint, cli_read, display, facts, params, summary
 from runbook.errors import ParameterError, RunbookError
 from runbook.lock import Locked
 from runbook.order import NOTEBOOKS, ROOT, Order, select
@@ -170,6 +170,8 @@ def _go(
 
 
 def _execute(order: Order) -> RunRecord:
+    from runbook import runner  # papermill takes its time to load
+
     record = runner.run(order, out)
     error = runner.explain(record)
     if error:
@@ -215,7 +217,7 @@ def _complain(error: RunbookError) -> None:
         err.print(Text(f"  What to do: {error.remedy}"))
 
 
-for _command in (*cli_read.COMMANDS, *cli_doctor.COMMANDS):
+for _command in (*cli_read.COMMANDS, *cli_lint.COMMANDS, *cli_doctor.COMMANDS):
     cli.add_command(_command)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from runbook.display import PLAIN_WIDTH
 from runbook.hub.doctor import diagnose
 
 #: A healthy hub is looked at faster.
@@ -38,8 +39,14 @@ def doctor(config: Path | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(diagnosis.as_json(), indent=1, ensure_ascii=False))
     else:
-        Console(highlight=False, soft_wrap=True).print(diagnosis.page())
+        _out().print(diagnosis.page())
     return 1 if diagnosis.findings else 0
+
+
+def _out() -> Console:
+    """Standard output; where it is no terminal, as wide as the page is in a notebook."""
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
 
 COMMANDS = (doctor,)

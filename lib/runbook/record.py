@@ -8,14 +8,14 @@ import socket
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import nbformat
-from papermill.iorw import papermill_io
+from typing import TYPE_CHECKING, Any
 
 from runbook import __version__, facts, reserve, secrets
 from runbook.display import DATA_MIME
 from runbook.resources import atomic
+
+if TYPE_CHECKING:  # papermill and nbformat take their time to load
+    import nbformat
 
 
 @dataclass
@@ -102,6 +102,8 @@ class RecordHandler:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        from papermill.iorw import papermill_io
+
         papermill_io.register(f"{folder}/", self)
 
     def read(self, path: str) -> str:
@@ -139,6 +141,8 @@ def mend(record: RunRecord) -> None:
 def _mend_notebook(path: Path) -> None:
     if not path.exists():
         return
+    import nbformat
+
     notebook = nbformat.read(path, 4)
     for cell in notebook.cells:
         if cell.metadata.get("papermill", {}).get("status") == "running":

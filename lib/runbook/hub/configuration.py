@@ -84,7 +84,7 @@ class ClassFacts:
     module: str
     ancestors: tuple[str, ...]
     traits: Mapping[str, TraitFacts]  # with those of its ancestors
-    methods: tuple[str, ...]  # defined by the class itself
+    methods: tuple[str, ...]  # defined by the class itself, with a plain ``allow_all = True``
     deprecated_aliases: Mapping[str, tuple[str, ...]]
 
 

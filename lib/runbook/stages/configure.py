@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,9 @@ from cryptography.hazmat.primitives import serialization
 
 from runbook import facts, machine, secrets
 from runbook.checks import Check
+from runbook.hub.configuration import read_configuration
+from runbook.hub.lint import lint
+from runbook.hub.lint.preview import preview
 from runbook.resources import (
     Certificate,
     Directory,
@@ -30,13 +32,17 @@ from runbook.stages.base import Stage
 from runbook.stages.parameters import Address, HubAccount, Login, Paths, Session
 from runbook.templates import render
 
+FRAGMENTS = "jupyterhub_config.d"
+# Findings with which the hub exits when it starts: not executed, wrong type, no such class.
+DO_NOT_LOAD = ("JH001", "JH301", "JH302")
+
 
 class Configured(Paths, HubAccount):
     """What every stage needs that adds a fragment to the configuration."""
 
     def fragment(self, name: str, **values: object) -> File:
         """The file ``name`` in jupyterhub_config.d, from the template of the same name."""
-        path = Path(self.config_dir) / "jupyterhub_config.d" / name
+        path = Path(self.config_dir) / FRAGMENTS / name
         return File(path, *self.config_owner, 0o640, content=render(name, **values))
 
     def state(self, name: str) -> Path:
@@ -75,6 +81,7 @@ class Configure(Configured, Address, Login, Session, Stage):
             yield Check("failed", "JupyterHub", f"{program} is missing", "run 10-install first")
         if self.tls == "files":
             yield self._given_certificate()
+        yield from self._will_be()
 
     def resources(self) -> Iterator[Resource]:
         if self.spawner == "sudo":
@@ -166,16 +173,43 @@ class Configure(Configured, Address, Login, Session, Stage):
             return Check("failed", what, "does not belong to tls_key", "give the two that match")
         return Check("ok", what, f"valid until {look(Path(self.tls_cert)).expires}")
 
+    def _will_be(self) -> Iterator[Check]:
+        """Lint the configuration as it will be, once there is one; later stages renew their own.
+
+        Who may log in and which classes are used is for them to say, so it is not judged here.
+        """
+        python, local = Path(self.prefix) / "bin/python", f"{FRAGMENTS}/99-local.py"
+        needed = [python, self.state("proxy_auth_token"), Path(self.config_dir) / FRAGMENTS]
+        if not all(map(Path.exists, needed)) or not facts.user_exists(self.hub_owner[0]):
+            return
+        name = "20-configure.py"
+        new = {name: self.fragment(name, **self._settings()).content}
+        found = preview(Path(self.config_dir), new, python, self.hub_owner, self.as_hub())
+        judged = [f for f in found if f.file.name in (name, "99-local.py")]
+        if not judged:
+            yield Check("ok", "the configuration as it will be", f"no findings, {local} included")
+        for finding in judged:
+            of_others = finding.severity != "error" or finding.code.startswith(("JH4", "JH5"))
+            yield Check(
+                "warning" if of_others else "failed",
+                f"{finding.file}, line {finding.line}",
+                f"{finding.what} ({finding.code})",
+                finding.remedy,
+            )
+
     def _loads(self) -> Check:
         """Have the hub's own classes read the configuration, as the hub's account."""
-        program = render("load_config.py")
         python, config = Path(self.prefix) / "bin/python", Path(self.config_dir)
-        command = [*self.as_hub(), str(python), "-", str(config / "jupyterhub_config.py")]
-        done = machine.run(command, check=False, input=program, cwd=Path(self.prefix))
-        found = "by the hub's own classes, as its account"
-        if not done.ok:
-            found = _blamed(done.stderr or done.stdout)
-        return Check.that(done.ok, "the configuration loads", found, "look at the place named")
+        file = config / "jupyterhub_config.py"
+        found = lint(read_configuration(file, python, self.as_hub(), Path(self.prefix)))
+        fatal = [f for f in found if f.code in DO_NOT_LOAD]
+        told = "; ".join(f"{f.file}, line {f.line}: {f.what}" for f in fatal)
+        return Check.that(
+            not fatal,
+            "the configuration loads",
+            told or "by the hub's own classes, as its account",
+            "look at the place named",
+        )
 
     def _hub_menu(self) -> Check:
         found = list(
@@ -202,14 +236,3 @@ def hub_account(stage: Configured) -> User:
         shell="/usr/sbin/nologin",
         comment="JupyterHub",
     )
-
-
-def _blamed(said: str) -> str:
-    """Out of a traceback: the error, and the last line of a fragment before it."""
-    places = re.findall(r'File "([^"]*jupyterhub_config[^"]*)", line (\d+)', said)
-    lines = said.strip().splitlines() or ["no reason given"]
-    error = next(
-        (x for x in reversed(lines) if re.match(r"\s*\w*(Error|Exception)\b", x)), lines[-1]
-    )
-    where = f"{places[-1][0]}, line {places[-1][1]}: " if places else ""
-    return where + error.strip()

@@ -382,7 +382,10 @@ def class_facts(cls):
         "module": cls.__module__,
         "ancestors": [base.__name__ for base in lineage(cls)[1:]],
         "traits": traits,
-        "methods": sorted(name for name, value in vars(cls).items() if inspect.isfunction(value)),
+        "methods": sorted(
+            name for name, value in vars(cls).items()
+            if inspect.isfunction(value) or (name.startswith("allow") and value is True)
+        ),
         "deprecated_aliases": {
             old: list(new) if isinstance(new, (tuple, list)) else [new]
             for old, new in vars(cls).get("_deprecated_aliases", {}).items()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import shlex
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -12,14 +11,12 @@ from typing import Any, cast
 from runbook import secrets
 from runbook.hub.doctor.diagnosis import Diagnosis, Finding, Mention, rank
 from runbook.hub.doctor.installation import find
+from runbook.hub.doctor.overview import overview
 from runbook.hub.doctor.seen import Probe, Seen
 from runbook.hub.doctor.sight import Sight
 from runbook.hub.symptoms import Symptom, symptoms
 
 __all__ = ["Diagnosis", "Finding", "Mention", "diagnose", "examine", "probe_of"]
-
-#: Older lines tell of what is over; the hub's last start makes them older still.
-RECENT = 3600.0
 
 
 def diagnose(config: Path | None = None) -> Diagnosis:
@@ -44,7 +41,7 @@ def examine(sight: Sight) -> Diagnosis:
             mentions.append(Mention(symptom.id, secrets.redact(line)))
     found.sort(key=lambda pair: pair[0])
     findings = tuple(finding for _, finding in found)
-    return Diagnosis(findings, tuple(mentions), tuple(sight.checks()), tuple(sight.unseen))
+    return Diagnosis(findings, tuple(mentions), tuple(overview(sight)), tuple(sight.unseen))
 
 
 def probe_of(symptom: Symptom) -> Probe:
@@ -63,8 +60,7 @@ def _confirmed(symptom: Symptom, sight: Sight) -> Iterator[Seen]:
 
 
 def _last_line(symptom: Symptom, sight: Sight) -> str:
-    since = max(sight.started, time.time() - RECENT) if sight.hub.pid else time.time() - RECENT
-    told = [line for line in sight.log if line.time >= since and symptom.said_in(line.text)]
+    told = [line for line in sight.lately if symptom.said_in(line.text)]
     return str(told[-1]) if told else ""
 
 

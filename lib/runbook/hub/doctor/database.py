@@ -1,4 +1,4 @@
-"""The hub's database: whether it is there, whose it is, and whether its version is the right one."""
+"""The hub's database: whether it is there, and whether its version is the right one."""
 
 from __future__ import annotations
 
@@ -39,8 +39,12 @@ def look_at(url: str, folder: Path, python: Path) -> Database:
     if not kind.startswith("sqlite") or not name or ":memory:" in url:
         return Database(url.partition("://")[0])
     path = folder / name.partition("?")[0]
-    if not os.path.lexists(path):
+    try:
+        os.stat(path)
+    except FileNotFoundError:
         return Database(str(path), path)
+    except OSError as error:
+        return Database(str(path), path, problem=str(error.strerror))
     known, wanted = _revisions(python)
     try:
         found = _revision(path)

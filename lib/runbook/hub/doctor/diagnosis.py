@@ -84,7 +84,8 @@ def _finding(number: int, each: Finding) -> Table:
     rows = [("seen", line) for line in each.evidence[:MOST_EVIDENCE]]
     rows += [("to do", each.remedy), ("source", each.source)]
     commands = "\n".join(f"  {line}" for line in each.commands)
-    return Table(f"{number}. {each.cause}", ("", ""), rows, note=commands)
+    stops = "harmless by itself" if each.stops == "nobody" else f"stops {each.stops}"
+    return Table(f"{number}. {each.cause}", ("", stops), rows, note=commands)
 
 
 def _plain(value: Any) -> Any:

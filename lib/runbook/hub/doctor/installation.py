@@ -159,8 +159,16 @@ def _lying(config: Path | None) -> Iterator[Installation]:
     known = [Path(os.path.abspath(os.path.expanduser(name))) for name in CONFIGS]
     for file in [Path(os.path.abspath(config))] if config else known:
         if program and file.exists():
-            owner = facts.current_user()
-            yield _by_hand(f"{program} and {file}", file, program, owner, path)
+            own = f"{os.path.dirname(program)}:{SYSTEM_PATH}"
+            yield _by_hand(f"{program} and {file}", file, program, _owner(file.parent), own)
+
+
+def _owner(folder: Path) -> str:
+    """Whose folder it is: a hub that is not there was most likely that account's."""
+    try:
+        return folder.owner()
+    except KeyError:
+        return facts.current_user()
 
 
 def _by_hand(how: str, config: Path, program: str, account: str, path: str) -> Installation:
@@ -197,7 +205,8 @@ def _python(argv: Sequence[str], path: str) -> Path:
         return Path(first)
     with_python = Path(os.path.realpath(first)).parent / "python"
     try:
-        line = Path(first).open(errors="replace").readline()
+        with open(first, errors="replace") as script:
+            line = script.readline()
     except OSError:
         return with_python
     words = line[2:].split() if line.startswith("#!") else []

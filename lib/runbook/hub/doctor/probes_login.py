@@ -67,7 +67,7 @@ def user_not_allowed(sight: Sight) -> Iterator[Seen]:
     groups = list(sight.setting("authenticator", "allowed_groups") or ())
     for group in groups:
         allowed |= {*facts.members(group)}
-    refused = {m[1]: line for line in sight.log if (m := REFUSED.search(line.text))}
+    refused = {m[1]: line for line in sight.lately if (m := REFUSED.search(line.text))}
     for user, line in refused.items():
         if user in allowed or not facts.user_exists(user):
             continue
@@ -84,11 +84,10 @@ def user_not_allowed(sight: Sight) -> Iterator[Seen]:
 
 def sessions_without_root(sight: Sight) -> Iterator[Seen]:
     """PAM sessions of a hub that is not root."""
-    if sight.uses("authenticator", "PAMAuthenticator") and sight.hub.account != "root":
-        if sight.setting("authenticator", "open_sessions"):
-            place = sight.place("authenticator", "open_sessions")
-            yield seen(f"{place}: open_sessions is True; the hub runs as {sight.hub.account}",
-                       place=place)  # fmt: skip
+    if _asks_the_system(sight) and sight.setting("authenticator", "open_sessions"):
+        place = sight.place("authenticator", "open_sessions")
+        how = f"open_sessions is True, and the hub runs as {sight.hub.account}"
+        yield seen(f"{place}: {how}", place=place)
 
 
 def groups_of(account: str) -> list[str]:

@@ -7,8 +7,8 @@ may not see is said in `unseen`, and never counts as well.
 from __future__ import annotations
 
 import os
-import re
 import shlex
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -18,21 +18,23 @@ from typing import Any
 import psutil
 
 from runbook import facts, secrets
-from runbook.checks import Check
 from runbook.errors import RunbookError
 from runbook.facts import Listener
 from runbook.hub import lint
 from runbook.hub.configuration import Configuration, read_configuration
 from runbook.hub.doctor import log, web
 from runbook.hub.doctor.addresses import Addresses, addresses
+from runbook.hub.doctor.confidential import register_secrets
 from runbook.hub.doctor.database import Database, look_at
 from runbook.hub.doctor.installation import Installation
+from runbook.hub.doctor.log import Line
 from runbook.hub.doctor.services import Service, is_proxy
 from runbook.hub.doctor.spawning import Spawning, read_spawning
 from runbook.hub.doctor.web import Answer
 
 SLOW = ("configuration", "log", "listeners", "versions")
-SECRET = re.compile(r"token|secret|password|passwd|crypt.*key", re.IGNORECASE)
+#: Older lines of the log tell of what is over.
+RECENT = 3600.0
 
 
 class Sight:
@@ -62,13 +64,17 @@ class Sight:
         except RunbookError as error:
             self.unseen.append(f"the configuration: {error.message}")
             return None
-        _register_secrets(found)
+        register_secrets(found)
         return found
 
     @cached_property
     def findings(self) -> list[lint.Finding]:
         """What lint says of the configuration."""
-        return lint.lint(self.configuration) if self.configuration else []
+        try:
+            return lint.lint(self.configuration) if self.configuration else []
+        except Exception as error:  # a sick hub's configuration: the doctor goes on without
+            self.unseen.append(f"the configuration's lint: {type(error).__name__}: {error}")
+            return []
 
     def setting(self, section: str, trait: str) -> Any:
         """The value in force; ``section`` may be "spawner", "authenticator" or "proxy"."""
@@ -166,7 +172,7 @@ class Sight:
     # What was written down.
 
     @cached_property
-    def log(self) -> list[log.Line]:
+    def log(self) -> list[Line]:
         """The last day's lines of hub and proxy, in order."""
         services = [s for s in (self.hub.service, self.hub.proxy) if s]
         lines = [line for s in services if s.manager == "systemd" for line in log.of_unit(s.name)]
@@ -194,11 +200,21 @@ class Sight:
 
     @cached_property
     def started(self) -> float:
-        """When the hub that runs was started, or the last one that is in the log; else 0."""
-        if self.process:
-            return float(self.process.create_time())
+        """When the hub was started last, by the clock of its log where that tells; else 0."""
         starts = [line.time for line in self.log if "Running JupyterHub version" in line.text]
-        return starts[-1] if starts else 0.0
+        if starts:
+            return starts[-1]
+        return float(self.process.create_time()) if self.process else 0.0
+
+    @property
+    def recently(self) -> float:
+        """What was before it tells of what is over."""
+        return max(self.started if self.hub.pid else 0.0, time.time() - RECENT)
+
+    @property
+    def lately(self) -> list[Line]:
+        """Of the log what may still hold."""
+        return [line for line in self.log if line.time >= self.recently]
 
     # What is installed.
 
@@ -232,56 +248,6 @@ class Sight:
             "as_hub": shlex.join(["runuser", "-u", hub.account, "--"]) if hub.as_hub() else "env",
         }  # fmt: skip
 
-    def checks(self) -> list[Check]:
-        """What was looked at, and how it is."""
-        hub, found, where = self.hub, self.configuration, self.addresses.public
-        state = hub.service.state if hub.service else "started by hand"
-        running = f"pid {hub.pid}, as {hub.account}, {state}" if hub.pid else f"stopped: {state}"
-        loads = f"{len(found.assignments)} settings" if found else "not read"
-        if found and found.broken:
-            loads = found.broken.message
-        errors = [f for f in self.findings if f.severity == "error"]
-        database = self.database
-        ports = "; ".join(f"{port}: {who}" for port, who in self.listeners.items())
-        return [
-            Check.that(bool(hub.pid), f"the hub, found by {hub.how}", running),
-            Check.that(bool(found and not found.broken), f"configuration {hub.config}", loads),
-            Check.that(not errors, "its lint", f"{len(errors)} errors" if errors else "no error"),
-            Check.that(bool(self.public.version), f"public address {where}", str(self.public)),
-            Check.that(bool(self.private.version), "the hub's own port", str(self.private)),
-            Check.that(self.routes.status == 200, "the proxy's routes",
-                       f"{len(self.routes.data)}" if self.routes.status == 200
-                       else str(self.routes)),
-            Check.that(not database.problem, f"database {database.name}",
-                       database.problem or database.found),
-            Check("ok", "ports", ports or "nobody listens"),
-            Check("ok", "log", f"{len(self.log)} lines of the last day"),
-        ]  # fmt: skip
-
     @property
     def _folder(self) -> Path | None:
         return self.hub.folder if os.access(self.hub.folder, os.X_OK) else None
-
-
-def _register_secrets(configuration: Configuration) -> None:
-    """So that no output can hold one."""
-    for section in configuration.values.values():
-        for trait, value in section.items():
-            if SECRET.search(trait):
-                _register(value)
-            elif trait == "db_url" and (
-                match := re.match(r"\w[\w+]*://[^:/]*:([^@]+)@", str(value))
-            ):
-                secrets.register(match[1])
-            elif trait == "services" and isinstance(value, list):
-                for service in value:
-                    if isinstance(service, dict):
-                        _register(service.get("api_token"))
-
-
-def _register(value: object) -> None:
-    if isinstance(value, str) and "/" not in value[:1]:  # a path is where a secret is
-        secrets.register(value)
-    elif isinstance(value, list):
-        for each in value:
-            _register(each)

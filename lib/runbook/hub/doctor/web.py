@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 SECONDS = 3.0
 
@@ -47,14 +47,19 @@ class Answer:
 def get(url: str, headers: Mapping[str, str] | None = None) -> Answer:
     """Ask once; a server that says nothing within `SECONDS` counts as none."""
     parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    tls = {"context": ssl._create_unverified_context()} if parts.scheme == "https" else {}
-    address = (parts.hostname or "127.0.0.1", parts.port)
     try:
-        with closing(kind(*address, timeout=SECONDS, **tls)) as connection:
+        with closing(_connection(parts)) as connection:
             connection.request("GET", parts.path or "/", headers=dict(headers or {}))
             answer = connection.getresponse()
             text = answer.read(200_000).decode(errors="replace")
             return Answer(url, answer.status, text, answer.getheader("Server", "") or "")
     except (OSError, http.client.HTTPException) as error:
         return Answer(url, 0, str(getattr(error, "strerror", "") or error or type(error).__name__))
+
+
+def _connection(parts: SplitResult) -> http.client.HTTPConnection:
+    host, port = parts.hostname or "127.0.0.1", parts.port
+    if parts.scheme == "https":
+        context = ssl._create_unverified_context()
+        return http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
+    return http.client.HTTPConnection(host, port, timeout=SECONDS)

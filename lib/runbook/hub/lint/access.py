@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from runbook.hub.configuration import Assignment, ClassFacts, Configuration
@@ -11,7 +12,9 @@ from runbook.hub.lint.known import in_use
 
 ADMINS = ("admin_users", "admin_groups")
 # Where another package decides by code of its own, no setting need say who is allowed.
-DECIDES = ("check_allowed", "check_whitelist", "get_authenticated_user", "check_allow_config")
+DECIDES = re.compile(
+    "(check_allowed|check_whitelist|get_authenticated_user|check_allow_config|allow.*)$"
+)
 
 
 def nobody_allowed(configuration: Configuration) -> Iterator[Finding]:
@@ -35,7 +38,7 @@ def nobody_allowed(configuration: Configuration) -> Iterator[Finding]:
 
 def _allows(configuration: Configuration, facts: ClassFacts) -> bool:
     lineage = (configuration.classes.get(name) for name in (facts.name, *facts.ancestors))
-    if any(c and set(c.methods) & {*DECIDES} and not _is_own(c) for c in lineage):
+    if any(c and any(map(DECIDES.match, c.methods)) and not _is_own(c) for c in lineage):
         return True
     rules = [name for name, trait in facts.traits.items() if trait.allows]
     rules += ["whitelist", "any_allow_config"]

@@ -40,7 +40,8 @@ def element(
 ) -> Assignment | None:
     """Where the entry called ``name`` of JupyterHub.services or load_roles stands, or its ``key``.
 
-    Of two of one name the ``last``, or the first. The assignment that brought it, with the line of the entry in it where that can be seen.
+    Of two of one name the ``last``, or the first: the assignment that brought it, with the line of
+    the entry in it where that can be seen.
     """
     places = [e for e in configuration.assignments if e.name == f"JupyterHub.{trait}"]
     holding = [e for e in places if name in _names(e.value)] or places

@@ -1,0 +1,175 @@
+"""``./runbook lint``: a configuration, checked against the installed JupyterHub."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.text import Text
+
+from runbook import facts, params
+from runbook.errors import ParameterError
+from runbook.hub import lint as rules
+from runbook.hub.configuration import Configuration, read_configuration
+from runbook.hub.installed import as_owner, hub_python
+from runbook.hub.lint import Finding
+from runbook.hub.lint.fix import Correction, corrections
+from runbook.hub.lint.show import blocks, count, masked
+from runbook.order import ROOT
+from runbook.resources import atomic
+from runbook.stages import Configure
+
+NAME = "jupyterhub_config.py"
+
+
+@click.command()
+@click.argument("file", required=False, type=Path, metavar="[FILE]")
+@click.option("--json", "as_json", is_flag=True, help="The findings as one JSON document.")
+@click.option("--fix", is_flag=True, help="Correct what can be corrected mechanically.")
+@click.option("--explain", "code", metavar="CODE", help="What a code means, with examples.")
+def lint(file: Path | None, as_json: bool, fix: bool, code: str | None) -> int:
+    """Check a jupyterhub_config.py against the installed JupyterHub. Exits with 1 on errors.
+
+    Without FILE it is that of the runbook's hub, /etc/jupyterhub, or this folder. The file is
+    executed as its owner, in a process that starts and writes nothing.
+
+    \b
+    For example:
+        ./runbook lint /etc/jupyterhub/jupyterhub_config.py
+        ./runbook lint --fix
+        ./runbook lint --explain JH201
+    """
+    out = Console(highlight=False, soft_wrap=True)
+    if code:
+        return _explain(out, code)
+    stage = _stage()
+    path = _readable(file or _usual(stage))
+    python = hub_python(Path(stage.prefix))
+    found, configuration = _lint(path, python, stage)
+    if fix and _fix(out, found):
+        found, configuration = _lint(path, python, stage)
+    if as_json:
+        click.echo(json.dumps(_document(configuration, python, found), indent=1))
+    else:
+        _show(out, configuration, python, found)
+    return 1 if any(finding.severity == "error" for finding in found) else 0
+
+
+def _stage() -> Configure:
+    name = "server.yaml" if facts.is_root() else "laptop.yaml"
+    return Configure.from_values(params.load(ROOT / "params" / name))
+
+
+def _usual(stage: Configure) -> Path:
+    places = [Path(stage.config_dir) / NAME, Path("/etc/jupyterhub") / NAME, Path(NAME)]
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        looked = ", ".join(dict.fromkeys(map(str, places)))
+        raise ParameterError(
+            f"there is no configuration; looked for {looked}", "name it: ./runbook lint FILE"
+        )
+    return found
+
+
+def _readable(file: Path) -> Path:
+    try:
+        with file.open("rb") as opened:
+            opened.read(1)
+    except OSError as error:
+        remedy = "name the hub's jupyterhub_config.py"
+        if isinstance(error, PermissionError):
+            remedy = "run it as who may read the file, or as root"
+        raise ParameterError(f"{file}: {error.strerror}", remedy) from None
+    return file
+
+
+def _lint(path: Path, python: Path, stage: Configure) -> tuple[list[Finding], Configuration]:
+    ours = path.resolve() == (Path(stage.config_dir) / NAME).resolve()
+    known = ours and facts.user_exists(stage.hub_owner[0])
+    as_hub = stage.as_hub() if known else as_owner(path)
+    folder = Path(stage.state_dir) if known else path.parent
+    cwd = folder if folder.is_dir() else None
+    configuration = read_configuration(path.absolute(), python, as_hub, cwd)
+    return rules.lint(configuration), configuration
+
+
+def _explain(out: Console, code: str) -> int:
+    try:
+        page = rules.explain(code)
+    except KeyError:
+        known = ", ".join(rules.codes())
+        raise ParameterError(f"no code is called {code!r}", f"there are: {known}") from None
+    out.print(Markdown(page) if out.is_terminal else page, soft_wrap=not out.is_terminal)
+    return 0
+
+
+def _fix(out: Console, found: Sequence[Finding]) -> bool:
+    """Show what would be corrected, ask at a terminal, write; whether anything was written."""
+    made = corrections(found)
+    err = out if out.is_terminal else Console(stderr=True, highlight=False, soft_wrap=True)
+    for correction in made:
+        for line in correction.diff.splitlines():
+            colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+            err.print(Text(masked(line), style=colour))
+    mended = {finding for correction in made for finding in correction.mended}
+    left = len(set(found) - mended)
+    if left:
+        things = f"{left} finding{'s' * (left != 1)}"
+        err.print(f"{things} cannot be corrected mechanically: see below")
+    if not made or (sys.stdin.isatty() and out.is_terminal and not click.confirm("write this?")):
+        return False
+    for correction in made:
+        _write(correction)
+        err.print(f"written: {correction.file}")
+    return True
+
+
+def _write(correction: Correction) -> None:
+    """Replace the file, which keeps mode and owner; a link stays one."""
+    path = correction.file.resolve()
+    state = path.stat()
+    owner = (path.owner(), path.group()) if facts.is_root() else None
+    atomic.write(path, correction.after, mode=state.st_mode & 0o7777, owner=owner)
+
+
+def _document(
+    configuration: Configuration, python: Path, found: Sequence[Finding]
+) -> dict[str, object]:
+    """The document of --json; the README says what is in it."""
+    findings = [
+        {**asdict(finding), "file": str(finding.file), "fixable": finding.edit is not None}
+        for finding in found
+    ]
+    for each in findings:
+        del each["edit"]
+    return {
+        "file": str(configuration.file),
+        "jupyterhub": configuration.version,
+        "python": str(python),
+        **{f"{name}s": count(found, name) for name in rules.SEVERITIES},
+        "findings": findings,
+    }
+
+
+def _show(
+    out: Console, configuration: Configuration, python: Path, found: Sequence[Finding]
+) -> None:
+    width = min(shutil.get_terminal_size().columns, 100) if out.is_terminal else 100
+    for block in blocks(configuration, found, width):
+        out.print(block)
+    counts = [(count(found, name), name) for name in rules.SEVERITIES]
+    said = ", ".join(f"{n} {name}{'s' * (n != 1)}" for n, name in counts if n)
+    out.print(Text(said or "no findings", style="bold" if said else "bold green"), end="")
+    out.print(f" in {configuration.file}")
+    version = configuration.version or "?"
+    out.print(Text(f"checked with JupyterHub {version} of {python}", style="dim"))
+
+
+COMMANDS = (lint,)

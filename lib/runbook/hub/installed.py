@@ -1,0 +1,49 @@
+"""Which JupyterHub is installed here, and as whom its configuration is to be read."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from runbook import facts
+
+
+def hub_python(prefix: Path) -> Path:
+    """The Python of ``prefix``, else of the `jupyterhub` in PATH, else the runbook's own."""
+    if (prefix / "bin/jupyterhub").exists():
+        return prefix / "bin/python"
+    program = shutil.which("jupyterhub")
+    interpreter = _interpreter(Path(program)) if program else None
+    return interpreter or Path(sys.executable)
+
+
+def _interpreter(script: Path) -> Path | None:
+    """The interpreter that a script names in its first line."""
+    with script.open("rb") as file:
+        first = file.readline(500).decode("utf-8", "replace")
+    words = first.removeprefix("#!").split()
+    return Path(words[0]) if first.startswith("#!") and os.access(words[0], os.X_OK) else None
+
+
+def as_owner(file: Path) -> list[str]:
+    """For root: the words that run a command as who may write ``file``, where that is not root.
+
+    A configuration is code, and root must not execute what somebody else may have written.
+    """
+    if not facts.is_root():
+        return []
+    owners = [path.stat() for path in (file.resolve(), file.resolve().parent)]
+    return next((_as(each.st_uid, each.st_gid) for each in owners if each.st_uid), [])
+
+
+def _as(uid: int, gid: int) -> list[str]:
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--"]
+    words: Sequence[str] = (f"--reuid={entry.pw_name}", f"--regid={entry.pw_gid}", "--init-groups")
+    return ["setpriv", *words, "--"]

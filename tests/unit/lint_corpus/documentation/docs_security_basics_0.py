@@ -1,0 +1,4 @@
+# From JupyterHub 6.1.1, docs/source/tutorial/getting-started/security-basics.md (sdist on PyPI).
+# Copyright (c) Jupyter Development Team. Distributed under the terms of the Modified BSD License.
+c.JupyterHub.ssl_key = '/path/to/my.key'
+c.JupyterHub.ssl_cert = '/path/to/my.cert'

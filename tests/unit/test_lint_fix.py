@@ -1,0 +1,108 @@
+"""``./runbook lint --fix``: what it writes, and that it writes nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from reading import warm
+from test_lint import CORPUS, cases, read
+
+from runbook.hub.configuration import read_configuration
+from runbook.hub.lint import Finding, lint
+from runbook.hub.lint.fix import Correction, corrections
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(CORPUS / "packages"))
+        with warm(tmp_path_factory.mktemp("warm")):
+            yield
+
+
+def corrected(text: str, folder: Path) -> str:
+    case = folder / "case.py"
+    case.write_text(text)
+    made = corrections(lint(read(case, folder)))
+    return made[0].after.decode() if made else text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("c.Authenticator.whitelist = {'a1'}", "c.Authenticator.allowed_users = {'a1'}"),
+        ("c.Authenticator.blacklist = {'a1'}", "c.Authenticator.blocked_users = {'a1'}"),
+        ("c.Authenticator.whitelist.add('a1')", "c.Authenticator.allowed_users.add('a1')"),
+        ("c.LocalAuthenticator.group_whitelist = {'staff'}",
+         "c.LocalAuthenticator.allowed_groups = {'staff'}"),
+        ("c.Authenticator.admin_users = 'root'", 'c.Authenticator.admin_users = {"root"}'),
+        ("c.Authenticator.admin_users = 'ann, bob'",
+         'c.Authenticator.admin_users = {"ann", "bob"}'),
+        ('c.Authenticator.admin_users = set("alice")', 'c.Authenticator.admin_users = {"alice"}'),
+        ("c.JupyterHub.ip = '*'", 'c.JupyterHub.ip = ""'),
+        ("c.JupyterHub.bind_url = 'http://*:80'", 'c.JupyterHub.bind_url = "http://:80"'),
+        ("c.spawner.debug = True", "c.Spawner.debug = True"),
+        ("c.Autenticator.auto_login = True", "c.Authenticator.auto_login = True"),
+        ("c.JupyterHub.prt = 1", "c.JupyterHub.port = 1"),
+        ("c.port = 1", "c.JupyterHub.port = 1"),
+        ("c.JupyterHub.port = '1'", "c.JupyterHub.port = 1"),
+        ("c.Spawner.debug = 'true'", "c.Spawner.debug = True"),
+        ("c.Proxy.additional_routes = {}", "c.Proxy.extra_routes = {}"),
+        ("c.JupyterHub.server_token_scopes = []", "c.Spawner.server_token_scopes = []"),
+        ("c.JupyterHub.statsd_prefix = 'hub'  # gone", None),
+        ("c.JupyterHub.confirm_no_ssl = True", None),
+    ],
+)  # fmt: skip
+def test_a_mechanical_mistake_is_corrected(wrong: str, right: str | None, tmp_path: Path) -> None:
+    before = f"# é before\nc.Authenticator.allow_all = True\n{wrong}"
+    after = f"# é before\nc.Authenticator.allow_all = True\n{right or ''}"
+    rest = "\n\nx  =  1   # stays, as it is \n"
+    assert corrected(before + rest, tmp_path) == after + (rest if right else rest[1:])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os\nc.Authenticator.admin_users = os.environ.get('NOBODY', 'root')\n",
+        "c.Authenticator.allowed_users = {'a1'}\nc.Authenticator.whitelist = {'b1'}\n",
+        "for name in ('prt',):\n    setattr(c.JupyterHub, name, 1)\n",
+        "x = 1; c.JupyterHub.statsd_prefix = 'hub'\n",
+        "if True:\n    c.JupyterHub.statsd_prefix = 'hub'\n",
+    ],
+)
+def test_what_cannot_be_located_for_sure_is_left_alone(text: str, tmp_path: Path) -> None:
+    assert corrected(text, tmp_path) == text
+
+
+def findings(file: Path) -> list[Finding]:
+    from test_lint import PYTHON
+
+    return lint(read_configuration(file, PYTHON, cwd=file.parent))
+
+
+def written(made: list[Correction]) -> None:
+    for correction in made:
+        correction.file.write_bytes(correction.after)
+
+
+@pytest.mark.parametrize("case", cases("mistakes"), ids=lambda case: case.stem)
+def test_what_is_corrected_is_not_found_again(case: Path, tmp_path: Path) -> None:
+    before = lint(read(case, tmp_path))
+    made = corrections(before)
+    written(made)
+    after = findings(tmp_path / "jupyterhub_config.py")
+    mended = {(f.code, f.what) for correction in made for f in correction.mended}
+    assert mended & {(f.code, f.what) for f in after} == set()
+    written(corrections(after))
+    again = corrections(findings(tmp_path / "jupyterhub_config.py"))
+    assert again == []
+
+
+def test_the_diff_shows_the_corrected_lines_only(tmp_path: Path) -> None:
+    case = CORPUS / "mistakes/blacklist.py"
+    (made,) = corrections(lint(read(case, tmp_path)))
+    changed = re.findall(r"^[-+]c\.\S+", made.diff, re.MULTILINE)
+    assert changed == ["-c.Authenticator.blacklist", "+c.Authenticator.blocked_users"]
