@@ -5,9 +5,21 @@ from collections.abc import Iterator
 import pytest
 from debian import Machine
 from hub import CHECKOUT, GROUP, Installed
-from patient import LOCAL, PASSWORD, PREFIX, UNIT, Case, cannot_start, diagnosis, fall_ill
+from patient import (
+    LOCAL,
+    PASSWORD,
+    PREFIX,
+    UNIT,
+    Case,
+    cannot_start,
+    diagnosis,
+    fall_ill,
+    put_back,
+    sh,
+    treat,
+    works,
+)
 from patient import patient as a_patient
-from patient import put_back, sh, treat, works
 
 pytestmark = pytest.mark.machine
 
@@ -84,12 +96,13 @@ def test_a_server_of_another_jupyterhub_is_named_first_and_mended_as_printed(
     machine: Machine,
 ) -> None:
     uv = f"{CHECKOUT}/.venv/bin/uv"
+    old, ours = "/srv/old/bin/jupyterhub-singleuser", f"{PREFIX}/bin/jupyterhub-singleuser"
     packages = "'jupyterhub==1.5.1' 'notebook<7' 'sqlalchemy<2'"
     sh(
         machine,
         f"{uv} venv -q --python /usr/bin/python3 /srv/old;"
         f" {uv} pip install -q --python /srv/old/bin/python {packages};"
-        f" sed -i s,{PREFIX}/bin/jupyterhub-singleuser,/srv/old/bin/jupyterhub-singleuser, {SCRIPT}",
+        f" sed -i s,{ours},{old}, {SCRIPT}",
     )
     try:
         with pytest.raises(AssertionError):

@@ -5,9 +5,20 @@ from collections.abc import Iterator
 import pytest
 from debian import Machine
 from hub import Installed
-from patient import LOCAL, PASSWORD, RULE, UNIT, Case, cannot_start, diagnosis, fall_ill
+from patient import (
+    LOCAL,
+    PASSWORD,
+    RULE,
+    UNIT,
+    Case,
+    cannot_start,
+    diagnosis,
+    fall_ill,
+    put_back,
+    treat,
+    works,
+)
 from patient import patient as a_patient
-from patient import put_back, treat, works
 
 pytestmark = pytest.mark.machine
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ def command_missing(sight: Sight) -> Iterator[Seen]:
     if not at.is_local or at.starter.program or not right.exists():
         return
     shown = (f"{at.spawner}.cmd is {at.starter.configured}, which the hub does not find",)
-    command = assign(sight, "spawner", "cmd", repr([str(right)]))
+    command = assign(sight, "spawner", "cmd", json.dumps([str(right)]))
     yield Seen(shown, {"configured": at.starter.configured, "assign": (command,)})
 
 
@@ -40,7 +41,7 @@ def command_wrong(sight: Sight) -> Iterator[Seen]:
         return
     if at.starter.program.parent in SYSTEM and "singleuser" not in at.starter.configured:
         shown = (f"{at.spawner}.cmd is {at.starter.configured}, a program of the system",)
-        command = assign(sight, "spawner", "cmd", repr([str(right)]))
+        command = assign(sight, "spawner", "cmd", json.dumps([str(right)]))
         yield Seen(shown, {"configured": at.starter.configured, "assign": (command,)})
 
 
@@ -50,7 +51,7 @@ def local_without_root(sight: Sight) -> Iterator[Seen]:
     others = [p.name for p in _failed(at) if p.name != at.account]
     if not at.is_local or at.account == "root" or not others:
         return
-    command = assign(sight, "JupyterHub", "spawner_class", repr("sudospawner.SudoSpawner"))
+    command = assign(sight, "JupyterHub", "spawner_class", json.dumps("sudospawner.SudoSpawner"))
     shown = (f"the hub runs as {at.account}, and {', '.join(others)} are other accounts",)
     yield Seen(shown, {"spawner": at.spawner, "assign": (command,)})
 
@@ -85,7 +86,10 @@ def wrapper_broken(sight: Sight) -> Iterator[Seen]:
 
 def notebook_dir_missing(sight: Sight) -> Iterator[Seen]:
     at = sight.spawning
-    who = [p for p in _failed(at) if p.home_exists and _has_room(p) and not p.notebook_dir_exists]
+    lacking = [p for p in _failed(at) if p.home_exists and not p.notebook_dir_exists]
+    # A wrapper may make the folder first: only the server's own complaint tells that it did not.
+    said = [line.text for line in sight.log if "No such directory" in line.text]
+    who = [p for p in lacking if _has_room(p) and any(f"'{p.notebook_dir}'" in x for x in said)]
     if not who:
         return
     make = " && ".join(
@@ -171,7 +175,7 @@ def versions_differ(sight: Sight) -> Iterator[Seen]:
         edit = shlex.quote(f"s|{at.starter.configured}|{right}|")
         mend = [f"sed -i {edit} {shlex.quote(str(wrapper))}"]
     else:
-        mend = [assign(sight, "spawner", "cmd", repr([str(right)])), *sight.hub.restart()]
+        mend = [assign(sight, "spawner", "cmd", json.dumps([str(right)])), *sight.hub.restart()]
     yield Seen(shown, {**words, "mend": mend})
 
 

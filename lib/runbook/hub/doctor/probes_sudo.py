@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +46,7 @@ def mediator_missing(sight: Sight) -> Iterator[Seen]:
     right = at.bin / "sudospawner"
     why = "is not there" if Path(at.mediator).is_absolute() else "is no absolute path"
     shown = (f"SudoSpawner.sudospawner_path is {at.mediator!r}, which {why}",)
-    command = assign(sight, "spawner", "sudospawner_path", repr(str(right)))
+    command = assign(sight, "spawner", "sudospawner_path", json.dumps(str(right)))
     there = right.exists()
     if there:
         yield Seen(shown, {"path": str(right), "assign": (command,)})
