@@ -36,7 +36,8 @@ class Line:
 
 def of_unit(unit: str) -> Iterator[Line]:
     """The last lines of a unit's journal; nothing where we may not read it."""
-    words = ["journalctl", "-u", unit, "-o", "json", "-n", str(LINES), "--since=-24h", "--no-pager",
+    # Not --since: with it journalctl counts the lines from there, and leaves out the last ones.
+    words = ["journalctl", "-u", unit, "-o", "json", "-n", str(LINES), "--no-pager",
              "--output-fields=MESSAGE"]  # fmt: skip
     for row in machine.run(words, check=False).stdout.splitlines():
         try:
