@@ -196,7 +196,7 @@ def test_a_folder_of_templates_that_is_not_there(server: Machine) -> None:
 
 
 def test_a_start_that_takes_longer_than_it_may(server: Machine) -> None:
-    configure(server, "c.Spawner.http_timeout = 1\nc.Spawner.start_timeout = 1")
+    configure(server, "c.Spawner.http_timeout = 2")
     program = "/opt/jupyterhub/bin/sudospawner-singleuser"
     server.run(["cp", "-p", program, "/root/singleuser"])
     server.run(["sed", "-i", "2i sleep 4", program])
