@@ -122,7 +122,7 @@ def test_the_public_port_is_taken_while_the_hub_says_it_runs(server: Machine) ->
 def test_pam_error_14_is_harmless_and_named(server: Machine) -> None:
     configure(server, "c.PAMAuthenticator.open_sessions = True")
     works()
-    assert "PAM Error 14" in _log(server)
+    wait_until("the message", lambda: "PAM Error 14" in _log(server))
     finding = first(server)
     assert (finding["id"], finding["stops"]) == ("pam-sessions-without-root", "nobody")
     assert f"{LOCAL}, line 3" in finding["cause"]
