@@ -168,6 +168,10 @@ def _show(
     said = ", ".join(f"{n} {name}{'s' * (n != 1)}" for n, name in counts if n)
     out.print(Text(said or "no findings", style="bold" if said else "bold green"), end="")
     out.print(f" in {configuration.file}")
+    if found:
+        fixable = sum(finding.edit is not None for finding in found)
+        more = f"; --fix corrects {fixable} of them" if fixable else ""
+        out.print(Text(f"./runbook lint --explain {found[0].code} says more{more}", style="dim"))
     version = configuration.version or "?"
     out.print(Text(f"checked with JupyterHub {version} of {python}", style="dim"))
 

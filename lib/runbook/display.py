@@ -107,7 +107,7 @@ class Table:
         return self.redacted()._html()
 
     def _html(self) -> str:
-        note = f"<p style='white-space:pre-wrap'>{escape(self.note)}</p>" if self.note else ""
+        note = f'<p style="white-space:pre-wrap">{escape(self.note)}</p>' if self.note else ""
         diffs = "".join(diff_html(title, diff) for title, diff in self.diffs)
         return f"<div><p><b>{escape(self.title)}</b></p>{self._html_table()}{note}{diffs}</div>"
 

@@ -17,6 +17,11 @@ c.DummyAuthenticator.password = "correct horse"
 c.Authenticator.allowed_users = {"plain"}
 c.Spawner.cmd = ["/opt/jupyterhub/bin/jupyterhub-singleuser"]
 """
+OLD_NODE = """#!/bin/sh
+[ "$1" = --version ] && exec echo v12.22.9
+echo "SyntaxError: Unexpected token '?'" >&2
+exit 1
+"""
 PATH = "/opt/jupyterhub/bin:/usr/local/bin:/usr/bin:/bin"
 
 
@@ -98,15 +103,15 @@ def test_after_kill_9_a_hub_in_another_folder_is_kept_out_by_the_old_proxy(hub: 
 
 
 def test_a_node_that_is_too_old(plain: Machine) -> None:
-    plain.run(["apt-get", "-qq", "update"], timeout=200)
-    install = ["apt-get", "-qq", "-y", "--no-install-recommends", "install", "nodejs"]
-    plain.run(install, timeout=200)
+    """A stand-in plays the old one: with Debian 12's own Node.js 18 the proxy 5.3 still runs."""
+    plain.write("/usr/local/bin/node", OLD_NODE, mode=0o755)
     plain.run(["rm", "/opt/jupyterhub/bin/node"])
     start(plain, HOME)
+    wait_until("the hub's start", lambda: is_running(plain))
     wait_until("the hub's end", lambda: not is_running(plain), 60)
     finding = first(plain)
     assert finding["id"] == "node-too-old"
-    assert "version 18" in finding["cause"]
+    assert "version 12" in finding["cause"]
     mend(plain, finding)
     wait_until("the hub", hub_answers, 60)
     works()

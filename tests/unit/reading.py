@@ -19,8 +19,11 @@ from runbook.hub import configuration
 from runbook.templates import render
 
 SERVER = """
-import json, os, sys
-import jupyterhub.app, jupyterhub.services.service
+import functools, gc, json, os, sys
+import jupyterhub.app, jupyterhub.services.service, jupyterhub.traitlets
+look = jupyterhub.traitlets.entry_points = functools.lru_cache(jupyterhub.traitlets.entry_points)
+jupyterhub.app.JupyterHub()
+gc.freeze()
 program = compile(sys.stdin.readline() and open(sys.argv[1]).read(), "<stdin>", "exec")
 for line in sys.stdin:
     words, cwd = json.loads(line)

@@ -67,6 +67,18 @@ def test_a_hub_that_does_not_run_is_a_finding_with_its_last_words(tmp_path: Path
     assert "the last word" in finding.evidence[-1]
 
 
+def test_what_only_the_log_tells_is_mentioned_and_no_finding(tmp_path: Path) -> None:
+    found = examine(sight_of(tmp_path, lines=["jinja2.exceptions.TemplateNotFound: a.html"]))
+    assert found.findings == ()
+    assert [each.id for each in found.mentions] == ["template-missing"]
+
+
+def test_a_line_from_before_the_hubs_last_start_is_not_mentioned(tmp_path: Path) -> None:
+    sight = sight_of(tmp_path, lines=["jinja2.exceptions.TemplateNotFound: a.html"])
+    vars(sight)["started"] = time.time() + 1
+    assert examine(sight).mentions == ()
+
+
 def test_the_cause_that_lies_deeper_stands_first(tmp_path: Path) -> None:
     sight = sight_of(tmp_path, pid=0)
     vars(sight)["listeners"] = {8081: Listener(8081, 812, "nginx", "nginx -g")}

@@ -13,7 +13,7 @@ import yaml
 from reading import warm
 
 from runbook.hub.configuration import Configuration, read_configuration
-from runbook.hub.lint import SEVERITIES, Finding, codes, explain, lint
+from runbook.hub.lint import PAGES, SEVERITIES, Finding, codes, explain, lint
 
 CORPUS = Path(__file__).parent / "lint_corpus"
 EXPECT = re.compile(r"# expect: (JH\d+(?:, JH\d+)*)")
@@ -92,9 +92,7 @@ def test_every_code_has_a_mistake_in_the_corpus() -> None:
 
 
 def test_every_code_of_the_rules_has_a_page() -> None:
-    import runbook.hub.lint as package
-
-    text = "".join(p.read_text() for p in Path(package.__file__).parent.glob("*.py"))
+    text = "".join(path.read_text() for path in PAGES.parent.glob("*.py"))
     assert set(re.findall(r'"(JH\d+)"', text)) == set(codes())
 
 

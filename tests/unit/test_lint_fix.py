@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from reading import warm
-from test_lint import CORPUS, cases, read
+from test_lint import CORPUS, PYTHON, cases, read
 
 from runbook.hub.configuration import read_configuration
 from runbook.hub.lint import Finding, lint
@@ -78,8 +78,6 @@ def test_what_cannot_be_located_for_sure_is_left_alone(text: str, tmp_path: Path
 
 
 def findings(file: Path) -> list[Finding]:
-    from test_lint import PYTHON
-
     return lint(read_configuration(file, PYTHON, cwd=file.parent))
 
 

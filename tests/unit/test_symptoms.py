@@ -27,6 +27,22 @@ RECORDED = {
         "[W 2026-11-24 20:29:15.361 JupyterHub auth:1478] PAM Authentication failed "
         "('ann'@127.0.0.1): [PAM Error 7] Authentication failure"
     ),
+    "pam-sessions-without-root": (
+        "[W 2026-11-24 21:34:31.205 JupyterHub auth:1515] Failed to open PAM session for ann: "
+        "[PAM Error 14] Cannot make/remove an entry for the specified session"
+    ),
+    "token-without-role": (
+        "[W 2026-11-24 21:40:21.975 JupyterHub scopes:1021] Not authorizing access to "
+        "/hub/api/users. Requires any of [list:users] on *, not derived from scopes []"
+    ),
+    "database-older": (
+        "Found database schema version ff1860e38070 != f460b0348206. Backup your database and run "
+        "`jupyterhub upgrade-db` to upgrade to the latest schema."
+    ),
+    "start-too-slow": (
+        "[W 2026-11-24 21:41:48.737 JupyterHub user:1058] "
+        "ann's server failed to start in 1 seconds, giving up."
+    ),
     "user-not-allowed": "[W 2026-11-24 20:29:12.317 JupyterHub auth:819] User 'zed' not allowed.",
 }
 

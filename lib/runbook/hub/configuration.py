@@ -22,7 +22,7 @@ from runbook.errors import RunbookError
 from runbook.templates import render
 
 SECONDS = 20.0  # an honest configuration takes one or two, with its imports
-GRACE = 10.0  # for the import of JupyterHub, and where the configuration holds off the alarm
+GRACE = 60.0  # on a busy machine, for the import of JupyterHub; or the alarm was held off
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ jupyterhub only. Nothing is started and nothing is written. What the configurati
 nowhere, so that standard output holds the document and nothing else.
 """
 
+import functools
 import inspect
 import json
 import os
@@ -26,6 +27,7 @@ sys.modules["rfc3987_syntax"] = None
 
 from jupyterhub import __version__, roles, scopes
 from jupyterhub.app import JupyterHub
+from jupyterhub import traitlets as hub_traitlets
 from jupyterhub.services.service import Service
 from jupyterhub.traitlets import EntryPointType
 from traitlets import TraitError, Undefined
@@ -37,6 +39,9 @@ from traitlets.config.loader import (
 )
 
 del sys.modules["rfc3987_syntax"]
+
+if hasattr(hub_traitlets, "entry_points"):  # which looks at every package that is installed
+    hub_traitlets.entry_points = functools.lru_cache(hub_traitlets.entry_points)
 
 LONGEST_SHOWN = 200
 DEEPEST = 20
@@ -411,12 +416,15 @@ def default(cls, name, trait):
     known = cls.__module__.startswith("jupyterhub.") or name.startswith("allow")
     if not known or SECRET.search(name):
         return static
-    return safely(lambda: blank(cls).trait_defaults(name), otherwise=static)
+    return safely(lambda: sample(cls).trait_defaults(name), otherwise=static)
 
 
 def blank(cls):
     """An instance with its traits, of which no __init__ has run."""
     return cls.__new__(cls)
+
+
+sample = functools.lru_cache(blank)  # where nothing is set on it
 
 
 def resolved(hub, config):

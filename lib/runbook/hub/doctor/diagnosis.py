@@ -48,10 +48,9 @@ class Diagnosis:
     @property
     def headline(self) -> str:
         count = len(self.findings)
-        if not count:
-            return "nothing wrong was found"
-        first = self.findings[0].cause
-        return first if count == 1 else f"{count} findings, the likeliest cause first"
+        if count < 2:
+            return "one finding" if count else "nothing wrong was found"
+        return f"{count} findings, the likeliest cause first"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, with the secrets masked."""

@@ -19,6 +19,7 @@ BYTES = 400_000
 DAY = 24 * 3600.0
 # "[I 2026-11-24 20:29:11.794 JupyterHub log:192]"; of the proxy "20:29:11.794 [ConfigProxy] ..."
 _STAMP = re.compile(r"\[\w (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Line:
 
 def of_unit(unit: str) -> Iterator[Line]:
     """The last lines of a unit's journal; nothing where we may not read it."""
-    words = ["journalctl", "-u", unit, "-o", "json", "-n", str(LINES), "--since=-24h", "--no-pager",
+    # Not --since: with it journalctl counts the lines from there, and leaves out the last ones.
+    words = ["journalctl", "-u", unit, "-o", "json", "-n", str(LINES), "--no-pager",
              "--output-fields=MESSAGE"]  # fmt: skip
     for row in machine.run(words, check=False).stdout.splitlines():
         try:
@@ -46,7 +48,7 @@ def of_unit(unit: str) -> Iterator[Line]:
         said = entry.get("MESSAGE")
         if isinstance(said, list):  # what is no UTF-8 comes as numbers
             said = bytes(said).decode(errors="replace")
-        yield Line(int(entry["__REALTIME_TIMESTAMP"]) / 1e6, unit, str(said))
+        yield Line(int(entry["__REALTIME_TIMESTAMP"]) / 1e6, unit, _plain(str(said)))
 
 
 def of_file(path: Path) -> Iterator[Line]:
@@ -58,7 +60,12 @@ def of_file(path: Path) -> Iterator[Line]:
     for text in lines[-LINES:]:
         if stamp := _STAMP.match(text):
             last = datetime.fromisoformat(stamp[1]).timestamp()
-        yield Line(last, str(path), text)
+        yield Line(last, str(path), _plain(text))
+
+
+def _plain(text: str) -> str:
+    """Without colours, and whatever else a terminal would obey."""
+    return "".join(x for x in _COLOURS.sub("", text) if x.isprintable() or x == "\t")
 
 
 def recent(lines: Iterable[Line], seconds: float = DAY) -> list[Line]:

@@ -13,7 +13,8 @@ from runbook.hub.doctor.seen import Seen, seen
 from runbook.hub.doctor.services import is_hub, is_proxy, unit_of
 from runbook.hub.doctor.sight import Sight
 
-DIRECT = "Detected possible direct connection to Hub's private ip"
+#: The hub says the first of a request that it knows for one, the second once it was redirected.
+DIRECT = ("Detected possible direct connection to Hub's private ip", "Redirect loop detected on")
 #: Web servers that may stand in front of the hub, and how each takes up its configuration.
 GATEWAYS = {"nginx": "/etc/nginx", "apache2": "/etc/apache2", "httpd": "/etc/httpd",
             "caddy": "/etc/caddy"}  # fmt: skip
@@ -74,7 +75,7 @@ def proxy_stopped(sight: Sight) -> Iterator[Seen]:
 def hub_port_browsed(sight: Sight) -> Iterator[Seen]:
     """The hub saw a browser at its own port, or a web server in front leads people there."""
     port = sight.addresses.ports["hub"]
-    told = [line for line in sight.lately if DIRECT in line.text]
+    told = [line for line in sight.lately if any(words in line.text for words in DIRECT)]
     wrong = list(_leading_to(port))
     if not told and not wrong:
         return

@@ -17,12 +17,7 @@ NEEDED = re.compile(r"equires any of \[([\w:!=, ]+)\]")
 # "ann's server failed to start in 2 seconds, giving up."
 # "ann's server never showed up at http://127.0.0.1:4321/user/ann/ after 3 seconds. Giving up."
 LATE = (
-    (
-        "start_timeout",
-        re.compile(
-            r"(\S+): .*failed to start in (\d+) s|(\S+)'s server failed to start in (\d+) seconds"
-        ),
-    ),
+    ("start_timeout", re.compile(r"(\S+)'s server failed to start in (\d+) seconds")),
     ("http_timeout", re.compile(r"(\S+)'s server never showed up at \S+ after (\d+) seconds")),
 )
 MORE = 10
@@ -82,7 +77,7 @@ def start_too_slow(sight: Sight) -> Iterator[Seen]:
         if not late:
             continue
         match, line = late[-1]
-        user, seconds = (group for group in match.groups() if group)
+        user, seconds = match.groups()
         now = int(sight.setting("spawner", trait) or 0)
         if now <= int(seconds):
             place = sight.place("spawner", trait) or "the default"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from runbook.hub.configuration import Assignment, ClassFacts, Configuration
 from runbook.hub.lint.addresses import is_loopback, public_host
-from runbook.hub.lint.finding import Finding, about, at, top
+from runbook.hub.lint.finding import Finding, about, at, texts, top
 from runbook.hub.lint.known import in_use
 
 ADMINS = ("admin_users", "admin_groups")
@@ -67,9 +67,9 @@ def taken_out(configuration: Configuration) -> Iterator[Finding]:
     for trait in ("allowed_users", "admin_users"):
         last = configuration.where(name, trait)
         before = [e for e in configuration.assignments if e.trait == trait and e is not last]
-        had = {x for each in before if isinstance(each.value, list) for x in each.value}
+        had = {x for each in before for x in texts(each.value)}
         now = configuration.value(name, trait)
-        gone = sorted(map(str, had - set(now))) if isinstance(now, list) and last else []
+        gone = sorted(had - set(texts(now))) if isinstance(now, list) else []
         if last and gone:
             yield _kept(last, trait, gone)
 
@@ -84,8 +84,8 @@ def _kept(place: Assignment, trait: str, gone: list[str]) -> Finding:
 
 def allowed_and_blocked(configuration: Configuration) -> Iterator[Finding]:
     name = configuration.in_use["authenticator"]
-    lists = (configuration.value(name, trait) for trait in ("allowed_users", "blocked_users"))
-    allowed, blocked = (set(map(str, x)) if isinstance(x, list) else set() for x in lists)
+    traits = ("allowed_users", "blocked_users")
+    allowed, blocked = (set(texts(configuration.value(name, trait))) for trait in traits)
     for place in about(configuration, "authenticator", "blocked_users"):
         if both := sorted(allowed & blocked):
             what = f"{', '.join(both[:5])} is allowed and blocked"

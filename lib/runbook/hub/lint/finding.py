@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from runbook.hub.configuration import Assignment, Configuration
 
@@ -62,6 +62,11 @@ def about(configuration: Configuration, role: str, *traits: str) -> Iterator[Ass
     section = configuration.in_use.get(role, role)
     places = (configuration.where(section, trait) for trait in traits)
     yield from (place for place in places if place)
+
+
+def texts(value: Any) -> list[str]:
+    """The texts in a list; a value of another type, or within it, is for JH301 to complain of."""
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def top(configuration: Configuration) -> Assignment:

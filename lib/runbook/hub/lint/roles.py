@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runbook.hub.configuration import Configuration
-from runbook.hub.lint.finding import Finding, Severity
+from runbook.hub.lint.finding import Finding, Severity, texts
 from runbook.hub.lint.known import nearest
 from runbook.hub.lint.services import EXITS, found, roles, services
 
@@ -61,10 +61,9 @@ def unknown_fields(configuration: Configuration) -> Iterator[Finding]:
 def unknown_services(configuration: Configuration) -> Iterator[Finding]:
     names = [str(service.get("name")) for service in services(configuration)]
     for role in roles(configuration):
-        given = role.get("services")
-        for name in given if isinstance(given, list) else ():
+        for name in texts(role.get("services")):
             if name not in names:
-                near = nearest(str(name), names)
+                near = nearest(name, names)
                 what = f"{label(role)} is for the service {name}, which is not defined"
                 remedy = f"write {near[0]!r}" if near else "define it in c.JupyterHub.services"
                 yield _found(configuration, role, "services", "JH707", "error", what, EXITS, remedy)
@@ -74,9 +73,8 @@ def unknown_groups(configuration: Configuration) -> Iterator[Finding]:
     """Groups that a role has to make itself, where others are loaded: most likely misspelled."""
     groups = configuration.value("JupyterHub", "load_groups")
     for role in roles(configuration) if isinstance(groups, dict) and groups else ():
-        given = role.get("groups")
-        for name in given if isinstance(given, list) else ():
-            near = nearest(str(name), list(groups))
+        for name in texts(role.get("groups")):
+            near = nearest(name, list(groups))
             if near and name not in groups:
                 what = f"{label(role)} is for the group {name}, which load_groups does not have"
                 why = "JupyterHub makes an empty group of that name: nobody gets the role"

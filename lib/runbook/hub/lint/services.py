@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runbook.hub.configuration import Configuration
-from runbook.hub.lint.finding import Finding, Severity, about, at, top
+from runbook.hub.lint.finding import Finding, Severity, about, at, texts, top
 from runbook.hub.lint.known import nearest
 from runbook.hub.lint.source import element
 
@@ -58,10 +58,14 @@ def tokens(configuration: Configuration) -> Iterator[Finding]:
 def without_role(configuration: Configuration) -> Iterator[Finding]:
     if configuration.value(configuration.in_use["authenticator"], "manage_roles"):
         return
-    named = {name for role in roles(configuration) for name in _list(role.get("services"))}
+    named = {name for role in roles(configuration) for name in texts(role.get("services"))}
     for service in services(configuration):
         speaks = service.get("api_token") or service.get("command")
-        if speaks and service.get("name") not in named and not any(map(service.get, WITHOUT_ROLE)):
+        if (
+            speaks
+            and str(service.get("name")) not in named
+            and not any(map(service.get, WITHOUT_ROLE))
+        ):
             what = f"{label(service)} has no role"
             why = "its token may do nothing: the hub's API answers 403"
             remedy = (
@@ -128,10 +132,6 @@ def old_tokens(configuration: Configuration) -> Iterator[Finding]:
                 what = f"a token of api_tokens has {len(token)} characters"
                 remedy = "make one: openssl rand -hex 32"
                 yield at(place, "JH701", "error", what, EXITS, remedy)
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 RULES = (tokens, without_role, unknown_fields, admins, doubles, incomplete, old_tokens)

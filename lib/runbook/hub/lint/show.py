@@ -66,7 +66,7 @@ def _block(finding: Finding, file: str, width: int) -> Text:
     if line := source_line(finding):
         block.append(f"{INDENT}{line}\n", style="cyan")
     for name, text in (("what", finding.what), ("why", finding.why), ("do", finding.remedy)):
-        style = "bold" if name == "what" else ""
+        style = {"what": "bold", "do": "green"}.get(name, "")
         folded = _folded(secrets.redact(text), width - 11)
         block.append(f"{INDENT}{name:<6} ", style="dim")
         block.append(f"{folded}\n", style=style)
