@@ -14,13 +14,13 @@ from rich.text import Text
 
 from runbook import (
     __version__,
+    cli_doctor,
     cli_lint,
     cli_read,
     display,
     facts,
     machine,
     params,
-    runner,
     summary,
 )
 from runbook.errors import ParameterError, RunbookError
@@ -180,6 +180,8 @@ def _go(
 
 
 def _execute(order: Order) -> RunRecord:
+    from runbook import runner  # papermill takes its time to load
+
     record = runner.run(order, out)
     error = runner.explain(record)
     if error:
@@ -225,7 +227,7 @@ def _complain(error: RunbookError) -> None:
         err.print(Text(f"  What to do: {error.remedy}"))
 
 
-for _command in (*cli_read.COMMANDS, *cli_lint.COMMANDS):
+for _command in (*cli_read.COMMANDS, *cli_lint.COMMANDS, *cli_doctor.COMMANDS):
     cli.add_command(_command)
 
 

@@ -107,7 +107,7 @@ class Table:
         return self.redacted()._html()
 
     def _html(self) -> str:
-        note = f"<p>{escape(self.note)}</p>" if self.note else ""
+        note = f'<p style="white-space:pre-wrap">{escape(self.note)}</p>' if self.note else ""
         diffs = "".join(diff_html(title, diff) for title, diff in self.diffs)
         return f"<div><p><b>{escape(self.title)}</b></p>{self._html_table()}{note}{diffs}</div>"
 
@@ -166,3 +166,30 @@ def diff_lines(diff: str) -> str:
 def _line_html(line: str) -> str:
     ground = _GROUND.get(line[:1], "transparent")
     return f'<div style="background:{ground}">{escape(line) or " "}</div>'
+
+
+@dataclass(frozen=True)
+class Page:
+    """Tables one below the other, under a heading; ``data`` is what the runner reads."""
+
+    title: str
+    tables: Sequence[Table]
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __rich__(self) -> RenderableType:
+        blank = Text()
+        parts = [part for table in self.tables for part in (blank, table)]
+        return Group(Text(secrets.redact(self.title), style="bold"), *parts)
+
+    def __str__(self) -> str:
+        return "\n\n".join([secrets.redact(self.title), *map(str, self.tables)])
+
+    def html(self) -> str:
+        heading = f"<p><b>{escape(secrets.redact(self.title))}</b></p>"
+        return f"<div>{heading}{''.join(table.html() for table in self.tables)}</div>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = {"text/plain": str(self), "text/html": self.html()}
+        if self.data:
+            bundle[DATA_MIME] = secrets.redact_data(dict(self.data))
+        return bundle

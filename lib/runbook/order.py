@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runbook import params
 from runbook.errors import ParameterError
-from runbook.stages import STAGES, Stage, Undo
+from runbook.stages import STAGES, Doctor, Stage, Undo
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -37,7 +37,7 @@ def select(only: Sequence[str], first: str) -> list[type[Stage]]:
 
 
 def stage_called(word: str) -> type[Stage]:
-    known: tuple[type[Stage], ...] = (*STAGES, Undo)
+    known: tuple[type[Stage], ...] = (*STAGES, Undo, Doctor)
     for stage in known:
         if word in (stage.name, *stage.name.split("-", 1)):
             return stage

@@ -11,14 +11,15 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import nbformat
+from typing import TYPE_CHECKING, Any
 
 from runbook import secrets
 from runbook.errors import ParameterError
 from runbook.record import StageRecord, said_by
 from runbook.stages import Undo
+
+if TYPE_CHECKING:  # it takes its time to load
+    import nbformat
 
 LATEST = "latest"
 HEADLINES = {"failed": "Failed", "interrupted": "Interrupted", "running": "No end recorded"}
@@ -107,6 +108,8 @@ class Run:
 
     def notebook(self, stage: str) -> nbformat.NotebookNode:
         """The executed notebook of ``stage``, redacted; one without cells where there is none."""
+        import nbformat
+
         path = self.folder / f"{stage}.ipynb"
         try:
             # Not nbformat.read: checking 200,000 outputs against the schema takes long.

@@ -8,16 +8,15 @@ import socket
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import nbformat
-from nbformat.v4 import new_output
-from papermill.iorw import papermill_io
+from typing import TYPE_CHECKING, Any
 
 from runbook import __version__, facts, reserve, secrets
 from runbook.display import DATA_MIME
 from runbook.errors import RunbookError
 from runbook.resources import atomic
+
+if TYPE_CHECKING:  # papermill and nbformat take their time to load
+    import nbformat
 
 
 @dataclass
@@ -99,6 +98,8 @@ class RecordHandler:
     """
 
     def __init__(self, folder: Path) -> None:
+        from papermill.iorw import papermill_io
+
         papermill_io.register(f"{folder}/", self)
 
     def read(self, path: str) -> str:
@@ -136,6 +137,9 @@ def mend_notebook(path: Path, why: str) -> None:
     """
     if not path.exists():
         return
+    import nbformat
+    from nbformat.v4 import new_output
+
     notebook = nbformat.read(path, 4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     status = [cell.metadata.get("papermill", {}).get("status") for cell in cells]

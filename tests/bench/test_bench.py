@@ -29,12 +29,13 @@ class Seconds:
     same: float
     second: float
     plan: float
+    doctor: float
     bare: float
 
 
 @pytest.fixture(scope="module")
 def seconds() -> Seconds:
-    """One Debian: the runbook's environment, a run, a second one, a plan, the bare commands."""
+    """One Debian: the runbook's environment, two runs, a plan, the doctor, the bare commands."""
     if reason := reasons_not():
         refuse = pytest.fail if os.environ.get("CI") else pytest.skip
         refuse(reason)
@@ -48,9 +49,10 @@ def seconds() -> Seconds:
         second = _timed(lambda: _runbook(machine, "run"))
         assert {stage["status"] for stage in latest_record(machine).values()} == {"unchanged"}
         plan = _timed(lambda: _runbook(machine, "plan"))
+        doctor = _timed(lambda: _runbook(machine, "doctor"))
         bare = _timed(lambda: _bare(machine))
         same = sum(float(record[name]["seconds"]) for name in SAME_WORK)
-        return Seconds(environment, first, same, second, plan, bare)
+        return Seconds(environment, first, same, second, plan, doctor, bare)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +63,9 @@ def seconds() -> Seconds:
         ("the runbook's own environment, once / bare", lambda s: s.environment / s.bare),
         ("a second run, nothing to change / the first", lambda s: s.second / s.first),
         ("a plan, nothing to change / the first run", lambda s: s.plan / s.first),
+        ("the doctor on a healthy hub / a plan", lambda s: s.doctor / s.plan),
     ],
-    ids=["same-work", "whole-run", "environment", "second-run", "plan"],
+    ids=["same-work", "whole-run", "environment", "second-run", "plan", "doctor"],
 )
 def test_a_ratio_is_measured(
     what: str,

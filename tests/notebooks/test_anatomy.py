@@ -19,7 +19,7 @@ import yaml
 from nbformat import NotebookNode
 
 from runbook import params
-from runbook.stages import STAGES, Stage, Undo, known_parameters, validate
+from runbook.stages import STAGES, Doctor, Stage, Undo, known_parameters, validate
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -83,7 +83,7 @@ def parameters(notebook: NotebookNode) -> dict[str, Any]:
     return found
 
 
-EVERY: tuple[type[Stage], ...] = (*STAGES, Undo)
+EVERY: tuple[type[Stage], ...] = (*STAGES, Undo, Doctor)
 # The spoilers below know parameters that every stage of an installation has.
 INSTALLING = pytest.mark.parametrize("stage", STAGES, indirect=True, ids=lambda s: s.name)
 

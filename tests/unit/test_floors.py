@@ -28,7 +28,7 @@ FLOORS = (
         *("order", "resume", "summary", "runner"),
         *("report", "reading", "failure", "comparing", "notebook_page"),
     ),
-    ("cli", "cli_lint", "cli_read"),
+    ("cli", "cli_doctor", "cli_lint", "cli_read"),
     ("__main__",),
 )
 HEIGHTS = {name: height for height, floor in enumerate(FLOORS) for name in floor}

@@ -9,6 +9,7 @@ from runbook import params, secrets
 from runbook.stages.base import Stage
 from runbook.stages.check import CheckMachine
 from runbook.stages.configure import Configure
+from runbook.stages.doctor import Doctor
 from runbook.stages.handlers import Handlers
 from runbook.stages.install import Install
 from runbook.stages.launch import Launch
@@ -34,6 +35,7 @@ __all__ = [
     "STAGES",
     "CheckMachine",
     "Configure",
+    "Doctor",
     "Handlers",
     "Install",
     "Launch",

@@ -1,0 +1,217 @@
+"""The hub on this machine, whoever installed it: its configuration, Python, account and service."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from runbook import facts
+from runbook.hub.doctor.services import Service, all_services, is_hub, is_proxy, unit_of
+
+#: Where hubs are installed by this runbook, by conda and "the hard way", and The Littlest one.
+PREFIXES = ("/opt/jupyterhub", "~/.local/share/jupyterhub-runbook/hub", "/opt/tljh/hub",
+            "/opt/conda", "/usr/local", "/usr")  # fmt: skip
+#: And where they keep their configuration; the last is the default of ``jupyterhub -f``.
+CONFIGS = ("/etc/jupyterhub/jupyterhub_config.py",
+           "~/.config/jupyterhub-runbook/jupyterhub_config.py",
+           "/opt/jupyterhub/etc/jupyterhub/jupyterhub_config.py",
+           "/srv/jupyterhub/jupyterhub_config.py",
+           "jupyterhub_config.py")  # fmt: skip
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A hub: ``how`` it was found, and what it is made of. ``pid`` is 0 while it does not run.
+
+    ``account`` is who it runs as, ``folder`` where, ``path`` the PATH it has. ``service`` keeps it
+    running; None where somebody starts it by hand. ``proxy`` is the proxy's own service; None
+    where the hub starts its proxy itself.
+    """
+
+    how: str
+    config: Path
+    python: Path
+    account: str
+    folder: Path
+    path: str
+    command: tuple[str, ...]
+    pid: int = 0
+    service: Service | None = None
+    proxy: Service | None = None
+
+    @property
+    def bin(self) -> Path:
+        return self.python.parent
+
+    @property
+    def name(self) -> str:
+        """What people call it: its unit, or its process."""
+        return self.service.name if self.service else "jupyterhub"
+
+    def as_hub(self) -> list[str]:
+        """The words that run a command as the hub's account: root must not run what it may write.
+
+        Empty where it is our own account, or where we could not become it.
+        """
+        if not facts.is_root() or self.account in ("", "root"):
+            return []
+        try:
+            entry = pwd.getpwnam(self.account)
+        except KeyError:
+            return []
+        return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}",
+                "--init-groups", "--"]  # fmt: skip
+
+    def start(self) -> tuple[str, ...]:
+        """The commands that start the stopped hub, as it is started here."""
+        if self.service:
+            return (self.service.do("start"),)
+        become = ["runuser", "-u", self.account, "--"] if self.as_hub() else []
+        words = [*become, "env", f"PATH={self.path}", *self.command]
+        log = self.folder / "jupyterhub.log"
+        run = f"{shlex.join(['setsid', '-f', *words])} >>{shlex.quote(str(log))} 2>&1"
+        return (f"cd {shlex.quote(str(self.folder))} && {run}",)
+
+    def restart(self) -> tuple[str, ...]:
+        """The commands that start the hub anew."""
+        if self.service:
+            return (self.service.do("restart"),)
+        stop = (f"kill {self.pid} && tail --pid={self.pid} -f /dev/null",) if self.pid else ()
+        return (*stop, *self.start())
+
+
+def find(config: Path | None = None) -> Installation | None:
+    """The hub of this machine, or the one with this ``config``; None where there is none.
+
+    Looks for a running process first, then for a service that would start one, then for a proxy
+    that a hub left behind, then in the usual places.
+    """
+    services = all_services()
+    for each in (*_running(services), *_stopped(services), *_left_behind(), *_lying(config)):
+        if config is None or each.config == Path(os.path.abspath(config)):
+            return each
+    return None
+
+
+def _running(services: Sequence[Service]) -> Iterator[Installation]:
+    for process in psutil.process_iter(["cmdline", "username"]):
+        argv = process.info["cmdline"] or []
+        if not is_hub(argv):
+            continue
+        mine = [s for s in services if is_hub(s.command) and _keeps(s, process.pid)]
+        service = mine[0] if mine else None
+        folder, path = _surroundings(process, service)
+        yield Installation(
+            how=f"a running process (pid {process.pid})",
+            config=_config(argv, folder),
+            python=_python(argv, path),
+            account=process.info["username"] or "",
+            folder=folder,
+            path=path,
+            command=tuple(argv),
+            pid=process.pid,
+            service=service,
+            proxy=_proxy(services),
+        )
+
+
+def _stopped(services: Sequence[Service]) -> Iterator[Installation]:
+    for service in (s for s in services if is_hub(s.command)):
+        folder, path = Path(service.folder), service.path or SYSTEM_PATH
+        yield Installation(
+            how=f"{service.name} of {service.manager}, which is {service.state}",
+            config=_config(service.command, folder),
+            python=_python(service.command, path),
+            account=service.account,
+            folder=folder,
+            path=path,
+            command=service.command,
+            service=service,
+            proxy=_proxy(services),
+        )
+
+
+def _left_behind() -> Iterator[Installation]:
+    """The hub that a proxy was left behind by: the proxy is still in its folder."""
+    for process in psutil.process_iter(["cmdline", "username"]):
+        if not is_proxy(process.info["cmdline"] or []):
+            continue
+        folder, path = _surroundings(process, None)
+        program = shutil.which("jupyterhub", path=path)
+        config = folder / "jupyterhub_config.py"
+        if program and config.exists():
+            yield _by_hand(f"a proxy it left behind (pid {process.pid})", config, program,
+                           process.info["username"] or "", path)  # fmt: skip
+
+
+def _lying(config: Path | None) -> Iterator[Installation]:
+    prefixes = ":".join(f"{os.path.expanduser(prefix)}/bin" for prefix in PREFIXES)
+    path = f"{os.environ.get('PATH', SYSTEM_PATH)}:{prefixes}"
+    program = shutil.which("jupyterhub", path=path)
+    known = [Path(os.path.abspath(os.path.expanduser(name))) for name in CONFIGS]
+    for file in [Path(os.path.abspath(config))] if config else known:
+        if program and file.exists():
+            own = f"{os.path.dirname(program)}:{SYSTEM_PATH}"
+            yield _by_hand(f"{program} and {file}", file, program, _owner(file.parent), own)
+
+
+def _owner(folder: Path) -> str:
+    """Whose folder it is: a hub that is not there was most likely that account's."""
+    try:
+        return folder.owner()
+    except KeyError:
+        return facts.current_user()
+
+
+def _by_hand(how: str, config: Path, program: str, account: str, path: str) -> Installation:
+    command = (program, "-f", str(config))
+    return Installation(how, config, _python(command, path), account, config.parent, path, command)
+
+
+def _keeps(service: Service, pid: int) -> bool:
+    return service.pid == pid or (service.manager == "systemd" and unit_of(pid) == service.name)
+
+
+def _surroundings(process: psutil.Process, service: Service | None) -> tuple[Path, str]:
+    """Working folder and PATH of a process; of its service where we may not look."""
+    try:
+        return Path(process.cwd()), process.environ().get("PATH", SYSTEM_PATH)
+    except psutil.Error:
+        return Path(service.folder if service else "/"), service.path if service else SYSTEM_PATH
+
+
+def _config(argv: Sequence[str], folder: Path) -> Path:
+    given = "jupyterhub_config.py"
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        if word in ("-f", "--config"):
+            given = following
+        elif word.startswith(("--config=", "-f=")):
+            given = word.partition("=")[2]
+    return Path(os.path.abspath(folder / given))
+
+
+def _python(argv: Sequence[str], path: str) -> Path:
+    """The interpreter of a command line: its first word, or that of the script it names."""
+    first = shutil.which(argv[0], path=path) or argv[0]
+    if os.path.basename(first).startswith("python"):
+        return Path(first)
+    with_python = Path(os.path.realpath(first)).parent / "python"
+    try:
+        with open(first, errors="replace") as script:
+            line = script.readline()
+    except OSError:
+        return with_python
+    words = line[2:].split() if line.startswith("#!") else []
+    return Path(words[0]) if words and "python" in words[0] else with_python
+
+
+def _proxy(services: Sequence[Service]) -> Service | None:
+    return next((service for service in services if is_proxy(service.command)), None)

@@ -1,0 +1,146 @@
+"""The people whose servers a hub starts: homes, room in them, and what they may execute."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook import machine
+
+MOST = 20  # people looked at; each costs a sudo or two
+# A server that cannot write a few small files does not start: connection file, logs, history.
+ROOM = 1 << 20
+_FAILED = re.compile(
+    r"(?:Unhandled error starting (?P<a>\S+)'s server"
+    r"|(?P<b>\S+)'s server (?:never showed up|failed to start)"
+    r"|500 POST /hub/(?:api/users|spawn)/(?P<c>[^/ ]+))"
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody for whom a server did not start, or might be started.
+
+    ``failed`` tells that the log has it. ``free`` and ``inodes`` are what is left in the home,
+    ``refused`` what sudo says against the hub starting the mediator for them (None where nothing),
+    ``stopped_at`` the first file or folder on the way to the hub's programs they may not pass.
+    """
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[str, ...]
+    home: Path
+    failed: bool
+    home_exists: bool = True
+    home_is_own: bool = True
+    free: int | None = None
+    inodes: int | None = None
+    notebook_dir: Path | None = None
+    notebook_dir_exists: bool = True
+    stopped_at: Path | None = None
+    refused: str | None = None
+
+
+def who_failed(said: Iterable[str]) -> list[str]:
+    """Whose servers failed, by a hub's log, the latest first."""
+    found = (_FAILED.search(line) for line in said)
+    names = [match["a"] or match["b"] or match["c"] for match in found if match]
+    return list(dict.fromkeys(reversed(names)))
+
+
+def groups_of(name: str, gid: int) -> tuple[str, ...]:
+    names = []
+    for number in os.getgrouplist(name, gid):
+        try:
+            names.append(grp.getgrgid(number).gr_name)
+        except KeyError:
+            continue
+    return tuple(names)
+
+
+def read_person(name: str, failed: bool, notebook_dir: str, ways: Sequence[Path]) -> Person | None:
+    """Look at the person's home and their way to each of ``ways``; None without such an account."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    home = Path(entry.pw_dir)
+    free = inodes = None
+    if home.is_dir():
+        disk = os.statvfs(home)
+        free = disk.f_bavail * disk.f_frsize
+        inodes = disk.f_favail if disk.f_files else None  # some file systems count none
+    folder = expand(notebook_dir, name, home) if notebook_dir else None
+    return Person(
+        name=name,
+        uid=entry.pw_uid,
+        gid=entry.pw_gid,
+        groups=groups_of(name, entry.pw_gid),
+        home=home,
+        failed=failed,
+        home_exists=home.is_dir(),
+        home_is_own=not home.is_dir() or home.stat().st_uid == entry.pw_uid,
+        free=free,
+        inodes=inodes,
+        notebook_dir=folder,
+        notebook_dir_exists=folder is None or folder.is_dir(),
+        stopped_at=stopped_at(name, entry.pw_uid, entry.pw_gid, ways),
+    )
+
+
+def expand(folder: str, name: str, home: Path) -> Path:
+    """A notebook_dir as the spawner expands it: ``~`` and ``{username}``."""
+    text = folder.replace("{username}", name)
+    return home / text[1:].lstrip("/") if text.startswith("~") else home / text
+
+
+def stopped_at(name: str, uid: int, gid: int, ways: Sequence[Path]) -> Path | None:
+    """The first place on the way to ``ways`` that the account may not pass; None where it may.
+
+    The kernel is asked, as that account. Only through a second program: setpriv keeps root's
+    rights until it starts one, and so finds files that the account does not.
+    """
+    become = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--init-groups", "--"]
+    for way in ways:
+        asked = machine.run([*become, "env", "test", "-x", str(way)], check=False, cwd=Path("/"))
+        if way.exists() and not asked.ok:
+            groups = os.getgrouplist(name, gid)
+            return next((p for p in steps(way) if not _may_pass(p, uid, groups)), way)
+    return None
+
+
+def steps(way: Path) -> Iterator[Path]:
+    """Every folder on the way to a file, from the root, behind each symbolic link, and the file."""
+    yield from (*reversed(way.parents), way)
+    if way.is_symlink():
+        yield from steps(Path(os.path.normpath(way.parent / os.readlink(way))))
+
+
+def _may_pass(path: Path, uid: int, groups: Sequence[int]) -> bool:
+    found = path.stat()
+    if found.st_uid == uid:
+        return bool(found.st_mode & stat.S_IXUSR)
+    if found.st_gid in groups:
+        return bool(found.st_mode & stat.S_IXGRP)
+    return bool(found.st_mode & stat.S_IXOTH)
+
+
+def largest(home: Path) -> tuple[Path, int] | None:
+    """The largest file in a home, and its size, not counting what other file systems hold."""
+    here = home.stat().st_dev
+    found: tuple[Path, int] | None = None
+    for folder, _, names in os.walk(home):
+        for name in names:
+            path = Path(folder, name)
+            about = path.lstat()
+            if about.st_dev == here and stat.S_ISREG(about.st_mode):
+                size = about.st_blocks * 512
+                found = (path, size) if found is None or size > found[1] else found
+    return found

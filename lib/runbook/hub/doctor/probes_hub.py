@@ -1,0 +1,33 @@
+"""Probes of the hub's own process: does it run, and if not, why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runbook.hub.doctor.seen import Seen, seen
+from runbook.hub.doctor.sight import Sight
+
+LAST_LINES = 4
+
+
+def configuration_broken(sight: Sight) -> Iterator[Seen]:
+    """The hub could not be started with the configuration as it is now."""
+    broken = sight.configuration.broken if sight.configuration else None
+    if broken:
+        place = f"{broken.file}, line {broken.line}"
+        yield seen(f"{place}: {broken.message}", place=place, message=broken.message)
+
+
+def stopped(sight: Sight) -> Iterator[Seen]:
+    """No process; with the manager's word for it and the hub's last words."""
+    hub = sight.hub
+    if hub.pid:
+        return
+    state = hub.service.state if hub.service else "started by hand, and not there"
+    shown = hub.service.properties if hub.service else {}
+    evidence = [f"found by {hub.how}"]
+    if shown.get("Result") not in (None, "", "success"):
+        status = shown.get("ExecMainStatus")
+        evidence.append(f"{shown['Id']}: {shown['Result']}, exit code {status}")
+    last = [line for line in sight.log if line.text.strip()][-LAST_LINES:]
+    yield seen(*evidence, *last, state=state)

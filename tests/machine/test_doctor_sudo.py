@@ -1,0 +1,79 @@
+"""Each way in which sudo keeps servers from starting: seen, diagnosed, treated as printed."""
+
+from collections.abc import Iterator
+
+import pytest
+from debian import Machine
+from hub import Installed
+from patient import (
+    LOCAL,
+    PASSWORD,
+    RULE,
+    UNIT,
+    Case,
+    cannot_start,
+    diagnosis,
+    fall_ill,
+    put_back,
+    treat,
+    works,
+)
+from patient import patient as a_patient
+
+pytestmark = pytest.mark.machine
+
+EVERYBODY = "jupyterhub ALL=(ALL) NOPASSWD: ALL"
+DROP_IN = f"mkdir -p {UNIT}; printf '[Service]\\n%s\\n' {{}} >{UNIT}/hard.conf"
+RELOAD = "; systemctl daemon-reload"
+CASES = [
+    Case("sudo-rule-missing", f"rm {RULE}"),
+    Case("sudo-rule-wrong-path", f"sed -i s,/opt/jupyterhub/bin,/usr/local/bin, {RULE}"),
+    Case("sudo-rule-wrong-group", f"sed -i s,%jupyterhub-users,%jhub, {RULE}"),
+    Case("sudo-rule-wrong-group", f"sed -i s,%jupyterhub-users,%staff, {RULE}"),
+    Case("sudo-rule-asks-password", f"sed -i 's,NOPASSWD: ,,' {RULE}"),
+    Case("sudoers-file-broken", f"sed -i 's,!#0),!#0,' {RULE}"),
+    Case("sudoers-file-broken", f"chmod 0666 {RULE}"),
+    Case(
+        "user-not-in-sudo-group",
+        f"echo 'c.Authenticator.allowed_users = {{\"bob\"}}' >>{LOCAL}",
+        restart=True,
+        who="bob",
+    ),
+    Case(
+        "sudospawner-not-found",
+        f"echo 'c.SudoSpawner.sudospawner_path = \"sudospawner\"' >>{LOCAL}",
+        restart=True,
+    ),
+    Case(
+        "sudospawner-not-found",  # "sudo: sudospawner: command not found"
+        f"echo 'c.SudoSpawner.sudospawner_path = \"sudospawner\"' >>{LOCAL};"
+        f" echo '{EVERYBODY}' >{RULE}",
+        restart=True,
+    ),
+    Case("no-new-privileges", DROP_IN.format("NoNewPrivileges=yes") + RELOAD, restart=True),
+    Case("no-new-privileges", DROP_IN.format("RestrictSUIDSGID=yes") + RELOAD, restart=True),
+    Case("sudo-missing", "SUDO_FORCE_REMOVE=yes dpkg --purge sudo"),
+]
+
+
+@pytest.fixture(scope="module")
+def machine(installed: Installed) -> Iterator[Machine]:
+    with a_patient(installed) as machine:
+        machine.add_user("bob", PASSWORD)
+        yield machine
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.symptom)
+def test_what_sudo_refuses_is_named_first_and_mended_as_printed(
+    machine: Machine, case: Case
+) -> None:
+    fall_ill(machine, case)
+    try:
+        assert cannot_start(case.who)
+        first, *_ = diagnosis(machine)
+        assert first["id"] == case.symptom, first
+        treat(machine, first)
+        assert works(case.who)
+        assert case.symptom not in [finding["id"] for finding in diagnosis(machine)]
+    finally:
+        put_back(machine)

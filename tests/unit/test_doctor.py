@@ -1,0 +1,179 @@
+"""What the doctor makes of what it sees: order, words, masks; and how it finds a hub."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from runbook import secrets
+from runbook.facts import Listener
+from runbook.hub.configuration import Configuration
+from runbook.hub.doctor import diagnose, examine
+from runbook.hub.doctor.database import Database, look_at
+from runbook.hub.doctor.diagnosis import Diagnosis, Finding, rank
+from runbook.hub.doctor.installation import Installation
+from runbook.hub.doctor.log import Line
+from runbook.hub.doctor.services import is_hub, is_proxy
+from runbook.hub.doctor.sight import Sight
+from runbook.hub.doctor.web import Answer
+from runbook.hub.symptoms import LAYERS, Symptom
+
+URL = "http://127.0.0.1"
+
+
+def sight_of(tmp_path: Path, pid: int = 1, lines: Sequence[str] = ()) -> Sight:
+    """A healthy hub, seen without a machine."""
+    program = str(tmp_path / "bin/jupyterhub")
+    hub = Installation(
+        how="a test",
+        config=tmp_path / "jupyterhub_config.py",
+        python=tmp_path / "bin/python",
+        account="root",
+        folder=tmp_path,
+        path=f"{tmp_path}/bin",
+        command=(program,),
+        pid=pid,
+    )
+    sight = Sight(hub)
+    found = Configuration(hub.config, "6.1.1", (), None, {}, {})
+    answer = Answer(f"{URL}/hub/api", 200, '{"version": "6.1.1"}')
+    seen = {
+        "configuration": found, "findings": [], "listeners": {}, "proxies": [], "public": answer,
+        "private": answer, "routes": Answer(URL, 200, "{}"), "database": Database("sqlite"),
+        "started": 0.0, "log": [Line(time.time(), "jupyterhub.log", text) for text in lines],
+    }  # fmt: skip
+    vars(sight).update(seen)
+    return sight
+
+
+def symptom(stops: str = "everybody", layer: str = "hub") -> Symptom:
+    return Symptom("x", layer, stops, "why", "a.b", "do", "man(1)")  # type: ignore[arg-type]
+
+
+def test_a_healthy_hub_has_no_finding(tmp_path: Path) -> None:
+    found = examine(sight_of(tmp_path))
+    assert (found.findings, found.unseen) == ((), ())
+    assert found.headline == "nothing wrong was found"
+
+
+def test_a_hub_that_does_not_run_is_a_finding_with_its_last_words(tmp_path: Path) -> None:
+    (finding,) = examine(sight_of(tmp_path, pid=0, lines=["the last word"])).findings
+    assert finding.id == "hub-stopped"
+    assert "the last word" in finding.evidence[-1]
+
+
+def test_what_only_the_log_tells_is_mentioned_and_no_finding(tmp_path: Path) -> None:
+    found = examine(sight_of(tmp_path, lines=["jinja2.exceptions.TemplateNotFound: a.html"]))
+    assert found.findings == ()
+    assert [each.id for each in found.mentions] == ["template-missing"]
+
+
+def test_a_line_from_before_the_hubs_last_start_is_not_mentioned(tmp_path: Path) -> None:
+    sight = sight_of(tmp_path, lines=["jinja2.exceptions.TemplateNotFound: a.html"])
+    vars(sight)["started"] = time.time() + 1
+    assert examine(sight).mentions == ()
+
+
+def test_the_cause_that_lies_deeper_stands_first(tmp_path: Path) -> None:
+    sight = sight_of(tmp_path, pid=0)
+    vars(sight)["listeners"] = {8081: Listener(8081, 812, "nginx", "nginx -g")}
+    vars(sight)["private"] = Answer(URL, 404, "")
+    assert [f.id for f in examine(sight).findings] == ["hub-port-taken", "hub-stopped"]
+
+
+def test_the_order_is_whom_it_stops_then_what_the_log_says_then_how_deep_it_lies() -> None:
+    order = [
+        rank(symptom("everybody", LAYERS[-1]), True),
+        rank(symptom("everybody", LAYERS[0]), False),
+        rank(symptom("everybody", LAYERS[1]), False),
+        rank(symptom("somebody", LAYERS[0]), True),
+        rank(symptom("nobody", LAYERS[0]), True),
+    ]
+    assert order == sorted(order)
+    assert len(set(order)) == len(order)
+
+
+def test_commands_are_quoted_for_the_shell(tmp_path: Path) -> None:
+    folder = tmp_path / "it's a hub"
+    folder.mkdir()
+    (finding,) = examine(sight_of(folder, pid=0)).findings
+    assert "'\"'\"'s a hub" in finding.commands[0]
+
+
+def test_a_probe_that_breaks_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    sight = sight_of(tmp_path, pid=0)
+    vars(sight)["proxies"] = None
+    found = examine(sight)
+    assert "hub-stopped" in [f.id for f in found.findings]
+    assert any(each.startswith("proxy-left-over: ") for each in found.unseen)
+
+
+def test_a_secret_in_the_log_is_masked_everywhere(tmp_path: Path) -> None:
+    secrets.register("swordfish-4711")
+    found = examine(sight_of(tmp_path, pid=0, lines=["token swordfish-4711"]))
+    for text in (json.dumps(found.as_json()), str(found.page()), found.page().html()):
+        assert "swordfish" not in text
+
+
+def test_the_document_is_json_and_the_same_each_time(tmp_path: Path) -> None:
+    def document() -> str:
+        return json.dumps(examine(sight_of(tmp_path, pid=0)).as_json())
+
+    assert document() == document()
+    assert set(json.loads(document())) == {"findings", "mentions", "looked_at", "unseen"}
+
+
+def test_the_page_shows_cause_evidence_remedy_and_command_in_text_and_html() -> None:
+    finding = Finding("x", "the cause", "everybody", "hub", False, ("what was seen",),
+                      "what to do", ("systemctl restart <hub>",), "man(1)")  # fmt: skip
+    page = Diagnosis((finding,)).page()
+    for words in ("1. the cause", "what was seen", "what to do", "man(1)", "stops everybody"):
+        assert words in str(page)
+        assert words in page.html()
+    assert "  systemctl restart <hub>" in str(page)
+    assert "systemctl restart &lt;hub&gt;" in page.html()
+
+
+def test_a_machine_without_a_hub_is_said_to_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runbook.hub.doctor.find", lambda config: None)
+    (finding,) = diagnose(tmp_path / "x.py").findings
+    assert finding.id == "no-hub"
+    assert str(tmp_path / "x.py") in finding.cause
+
+
+@pytest.mark.parametrize(
+    ("line", "hub", "proxy"),
+    [
+        ("/opt/jupyterhub/bin/python /opt/jupyterhub/bin/jupyterhub -f /etc/x.py", True, False),
+        ("/usr/bin/python3 -m jupyterhub", True, False),
+        ("jupyterhub", True, False),
+        ("jupyterhub upgrade-db", False, False),
+        ("/opt/x/bin/python /opt/x/bin/jupyterhub-singleuser", False, False),
+        ("tail -f jupyterhub", False, False),
+        ("node /opt/x/bin/configurable-http-proxy --ip 127.0.0.1", False, True),
+        ("", False, False),
+    ],
+)
+def test_a_command_line_is_known_for_what_it_starts(line: str, hub: bool, proxy: bool) -> None:
+    assert (is_hub(line.split()), is_proxy(line.split())) == (hub, proxy)
+
+
+def test_a_database_is_read_without_a_trace(tmp_path: Path) -> None:
+    path = tmp_path / "jupyterhub.sqlite"
+    with sqlite3.connect(path) as data:
+        data.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        data.execute("INSERT INTO alembic_version VALUES ('abc')")
+    data.close()
+    before = (path.read_bytes(), path.stat().st_mtime_ns)
+    assert look_at("sqlite:///jupyterhub.sqlite", tmp_path, tmp_path / "bin/python").revision == (
+        "abc"
+    )
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    assert [each.name for each in tmp_path.iterdir()] == ["jupyterhub.sqlite"]

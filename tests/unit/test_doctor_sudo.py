@@ -1,0 +1,54 @@
+"""What sudo and systemd say, as recorded on Debian 12, is read right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runbook.hub.doctor import hardening
+from runbook.hub.doctor.people import who_failed
+from runbook.hub.doctor.sudo import Bad, Rule, parse_bad, parse_rules
+
+MEDIATOR = "/opt/jupyterhub/bin/sudospawner"
+LISTED = f"""Matching Defaults entries for jupyterhub on bare-debian:
+    env_reset, mail_badpass, use_pty
+
+User jupyterhub may run the following commands on bare-debian:
+    (%jupyterhub-users, !root, !#0) NOPASSWD: {MEDIATOR}
+"""
+
+
+def test_a_rule_names_its_people_its_command_and_that_it_is_free() -> None:
+    rule = Rule(("%jupyterhub-users", "!root", "!#0"), (MEDIATOR,), free=True)
+    assert list(parse_rules(LISTED)) == [rule]
+
+
+def test_an_account_without_a_rule_has_none() -> None:
+    assert list(parse_rules("User jupyterhub is not allowed to run sudo on bare-debian.\n")) == []
+
+
+def test_a_rule_without_nopasswd_is_not_free() -> None:
+    assert [rule.free for rule in parse_rules(LISTED.replace("NOPASSWD: ", ""))] == [False]
+
+
+def test_a_syntax_error_is_no_fault_of_permissions() -> None:
+    said = "/etc/sudoers.d/local:1:21: syntax error\njupyterhub ALL=(ALL\n    ^~~~\n"
+    assert list(parse_bad(said)) == [Bad(Path("/etc/sudoers.d/local"), "syntax error", False)]
+
+
+def test_a_file_that_others_may_write_is_one() -> None:
+    why = "bad permissions, should be mode 0440"
+    said = f"/etc/sudoers: parsed OK\n/etc/sudoers.d/local: {why}\n"
+    assert list(parse_bad(said)) == [Bad(Path("/etc/sudoers.d/local"), why, True)]
+
+
+def test_a_setting_that_a_later_drop_in_takes_back_is_not_in_force() -> None:
+    text = "[Service]\nRestrictSUIDSGID=yes\nPrivateDevices=yes\n[Service]\nPrivateDevices=no\n"
+    assert hardening.set_in(text, hardening.IMPLIES) == {"RestrictSUIDSGID": "yes"}
+
+
+def test_those_whose_servers_failed_are_read_from_the_log_the_latest_first() -> None:
+    said = (
+        "[E 2026-11-24 20:21:29.578 JupyterHub user:1072] Unhandled error starting ann's server: x",
+        "[W 2026-11-24 20:25:23.597 JupyterHub user:1119] cy's server never showed up at http://x",
+    )
+    assert who_failed(said) == ["cy", "ann"]
