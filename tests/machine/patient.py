@@ -16,7 +16,9 @@ UNIT = "/etc/systemd/system/jupyterhub.service.d"
 RULE = "/etc/sudoers.d/jupyterhub"
 PREFIX = "/opt/jupyterhub"
 #: All that a test or its remedy changes; what stands here is put back after each.
-CHANGED = f"{LOCAL} /etc/sudoers.d {PREFIX}/bin/sudospawner-singleuser"
+CHANGED = (
+    f"{LOCAL} /etc/sudoers.d {PREFIX}/bin/sudospawner-singleuser {PREFIX}/bin/jupyterhub-singleuser"
+)
 PATIENCE = "c.Spawner.http_timeout = 20\n"  # a server that died is given up sooner
 
 
@@ -51,7 +53,14 @@ def fall_ill(machine: Machine, case: Case) -> None:
 
 def put_back(machine: Machine) -> None:
     """The machine as it was, whatever a test left behind."""
-    sh(machine, f"rm -rf {UNIT} /etc/sudoers.d/*; tar -xPf /root/well.tar; systemctl daemon-reload")
+    sh(
+        machine,
+        f"rm -rf {UNIT} /etc/sudoers.d/*; tar -xPf /root/well.tar; systemctl daemon-reload;"
+        f" chown root:root {PREFIX}; chmod 0755 {PREFIX}; umount -q /home/dee || true;"
+        " chown -R jupyterhub: /var/lib/jupyterhub; pkill -f [j]upyterhub-singleuser || true;"
+        " systemctl reset-failed",
+    )
+    restart(machine)
 
 
 def restart(machine: Machine) -> None:

@@ -73,6 +73,31 @@ def test_what_only_the_log_tells_is_mentioned_and_no_finding(tmp_path: Path) -> 
     assert [each.id for each in found.mentions] == ["template-missing"]
 
 
+def test_the_hubs_own_port_is_browsed_where_its_log_tells_of_a_loop(tmp_path: Path) -> None:
+    line = "[W 2026-11-24 22:25:15.333 JupyterHub base:2018] Redirect loop detected on /hub/x"
+    found = examine(sight_of(tmp_path, lines=[line]))
+    assert [(each.id, each.commands) for each in found.findings] == [("hub-port-browsed", ())]
+    assert found.unseen == ()
+
+
+LATE = "[E JupyterHub user:1] ann's server failed to start in 2 seconds, giving up."
+
+
+@pytest.mark.parametrize(
+    ("lines", "ids"),
+    [
+        ([LATE], ["start-too-slow"]),
+        ([LATE, "[I JupyterHub base:1] User ann took 1.100 seconds to start"], []),
+        ([LATE, "[I JupyterHub base:1] User ben took 1.100 seconds to start"], ["start-too-slow"]),
+    ],
+)
+def test_a_late_start_counts_until_the_same_person_has_had_one_in_time(
+    tmp_path: Path, lines: list[str], ids: list[str]
+) -> None:
+    found = examine(sight_of(tmp_path, lines=lines))
+    assert [each.id for each in found.findings] == ids
+
+
 def test_a_line_from_before_the_hubs_last_start_is_not_mentioned(tmp_path: Path) -> None:
     sight = sight_of(tmp_path, lines=["jinja2.exceptions.TemplateNotFound: a.html"])
     vars(sight)["started"] = time.time() + 1

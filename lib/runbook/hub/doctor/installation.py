@@ -52,6 +52,11 @@ class Installation:
         return self.python.parent
 
     @property
+    def enterable(self) -> Path | None:
+        """Its folder; None where we may not enter it."""
+        return self.folder if os.access(self.folder, os.X_OK) else None
+
+    @property
     def name(self) -> str:
         """What people call it: its unit, or its process."""
         return self.service.name if self.service else "jupyterhub"

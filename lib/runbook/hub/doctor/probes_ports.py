@@ -79,14 +79,15 @@ def hub_port_browsed(sight: Sight) -> Iterator[Seen]:
     wrong = list(_leading_to(port))
     if not told and not wrong:
         return
-    gateway = f"; {wrong[0][0]} has to lead to port {sight.addresses.ports['public']}"
+    public = sight.addresses.ports["public"]
+    gateway = "".join(f"; {name} has to lead to port {public}" for name, _ in wrong[:1])
     mend = [command for name, path in wrong for command in (
-        f"sed -i 's/:{port}\\b/:{sight.addresses.ports['public']}/g' {shlex.quote(str(path))}",
+        f"sed -i 's/:{port}\\b/:{public}/g' {shlex.quote(str(path))}",
         f"systemctl reload {name}",
     )]  # fmt: skip
     evidence = [f"{path} ({name}) names port {port}" for name, path in wrong]
     yield seen(*told[-1:], *evidence, port=port, url=sight.addresses.public, mend=mend,
-               gateway=gateway if wrong else "")  # fmt: skip
+               gateway=gateway)  # fmt: skip
 
 
 def _leading_to(port: int) -> Iterator[tuple[str, Path]]:

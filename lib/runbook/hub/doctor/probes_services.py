@@ -78,6 +78,8 @@ def start_too_slow(sight: Sight) -> Iterator[Seen]:
             continue
         match, line = late[-1]
         user, seconds = match.groups()
+        if any(f"User {user} took " in x.text and x.time >= line.time for x in sight.lately):
+            continue  # the next start was in time
         now = int(sight.setting("spawner", trait) or 0)
         if now <= int(seconds):
             place = sight.place("spawner", trait) or "the default"

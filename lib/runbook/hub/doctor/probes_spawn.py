@@ -20,6 +20,9 @@ from runbook.hub.doctor.spawning import Spawning
 SYSTEM = (Path("/bin"), Path("/usr/bin"), Path("/sbin"), Path("/usr/sbin"))
 #: Where a file may be put that leaves no room at home; on a disk of its own, mostly.
 ELSEWHERE = ("/var/tmp", "/srv", "/root")
+#: What a server asks the hub for was scopes from JupyterHub 2.0 on (its changelog); a server of
+#: 3.1 was seen working under a hub of 6.1, one of 1.5 not.
+FIRST_WITH_SCOPES = 2
 
 
 def command_missing(sight: Sight) -> Iterator[Seen]:
@@ -163,10 +166,11 @@ def home_full(sight: Sight) -> Iterator[Seen]:
 
 
 def versions_differ(sight: Sight) -> Iterator[Seen]:
-    """Hub and server differ in the first number: they may not understand each other."""
+    """One of hub and server is older than scopes, and the other is not."""
     at = sight.spawning
     hub, server = sight.versions.get("jupyterhub", ""), at.starter.version
-    if not server or not hub or server.split(".")[0] == hub.split(".")[0]:
+    majors = [int(version.split(".")[0]) for version in (hub, server) if version[:1].isdigit()]
+    if len(majors) < 2 or min(majors) >= FIRST_WITH_SCOPES or min(majors) == max(majors):
         return
     shown = (f"hub {hub}, {at.starter.program} {server}",)
     right, wrapper = at.bin / "jupyterhub-singleuser", at.starter.wrapper

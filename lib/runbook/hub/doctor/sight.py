@@ -58,9 +58,8 @@ class Sight:
         try:
             if not os.access(self.hub.config, os.R_OK):
                 raise RunbookError(f"{self.hub.config} cannot be read by {facts.current_user()}")
-            found = read_configuration(
-                self.hub.config, self.hub.python, self.hub.as_hub(), self._folder
-            )
+            hub = self.hub
+            found = read_configuration(hub.config, hub.python, hub.as_hub(), hub.enterable)
         except RunbookError as error:
             self.unseen.append(f"the configuration: {error.message}")
             return None
@@ -247,7 +246,3 @@ class Sight:
             "public": self.addresses.public, "start": hub.start(), "restart": hub.restart(),
             "as_hub": shlex.join(["runuser", "-u", hub.account, "--"]) if hub.as_hub() else "env",
         }  # fmt: skip
-
-    @property
-    def _folder(self) -> Path | None:
-        return self.hub.folder if os.access(self.hub.folder, os.X_OK) else None
