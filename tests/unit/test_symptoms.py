@@ -15,13 +15,13 @@ from runbook.hub.symptoms import LAYERS, STOPS, Symptom, symptoms
 
 EVERY = pytest.mark.parametrize("symptom", symptoms(), ids=lambda symptom: symptom.id)
 FOLDER = Path(str(doctor.__file__)).parent
-# Lines as they were written on a machine with that symptom.
+# Lines as they were written on a machine with that symptom; one is from its source.
 RECORDED = {
     "hub-port-taken": "OSError: [Errno 98] Address already in use",
     "public-port-taken": "Error: listen EADDRINUSE: address already in use 127.0.0.1:8000",
     "hub-port-browsed": (
-        "    Detected possible direct connection to Hub's private ip: "
-        "http://127.0.0.1:8081/user/ann/lab, bypassing proxy."
+        "[W 2026-11-24 22:25:15.333 JupyterHub base:2018] "
+        "Redirect loop detected on /hub/user/ann/lab?redirects=2"
     ),
     "shadow-closed": (
         "[W 2026-11-24 20:29:15.361 JupyterHub auth:1478] PAM Authentication failed "
