@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook import machine
+from runbook import facts, machine
 
 MOST = 20  # people looked at; each costs a sudo or two
 # A server that cannot write a few small files does not start: connection file, logs, history.
@@ -105,9 +105,14 @@ def stopped_at(name: str, uid: int, gid: int, ways: Sequence[Path]) -> Path | No
     """The first place on the way to ``ways`` that the account may not pass; None where it may.
 
     The kernel is asked, as that account. Only through a second program: setpriv keeps root's
-    rights until it starts one, and so finds files that the account does not.
+    rights until it starts one, and so finds files that the account does not. Who is not root can
+    ask for themselves alone.
     """
+    if not facts.is_root() and uid != os.geteuid():
+        return None
     become = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--init-groups", "--"]
+    if not facts.is_root():
+        become = []
     for way in ways:
         asked = machine.run([*become, "env", "test", "-x", str(way)], check=False, cwd=Path("/"))
         if way.exists() and not asked.ok:
