@@ -12,19 +12,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from runbook import (
-    __version__,
-    cli_doctor,
-    cli_lint,
-    cli_read,
-    display,
-    facts,
-    machine,
-    params,
-    summary,
-)
+from runbook import __version__, cli_doctor, cli_lint, cli_read, display, facts, params, summary
 from runbook.errors import ParameterError, RunbookError
 from runbook.lock import Locked
+from runbook.machine import usual_remedy
 from runbook.order import NOTEBOOKS, ROOT, Order, select
 from runbook.record import RunRecord
 from runbook.stages import Stage, Undo
@@ -251,5 +242,5 @@ def main() -> NoReturn:
         sys.exit(FAILED)
     except OSError as error:
         message = f"{error.filename or 'this machine'}: {error.strerror}"
-        _complain(RunbookError(message, machine.usual_remedy(message)))
+        _complain(RunbookError(message, usual_remedy(message)))
         sys.exit(FAILED)
