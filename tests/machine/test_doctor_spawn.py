@@ -20,6 +20,7 @@ from patient import (
     works,
 )
 from patient import patient as a_patient
+from visitor import Visitor
 
 pytestmark = pytest.mark.machine
 
@@ -105,8 +106,11 @@ def test_a_server_of_another_jupyterhub_is_named_first_and_mended_as_printed(
         f" sed -i s,{ours},{old}, {SCRIPT}",
     )
     try:
-        with pytest.raises(AssertionError):
-            works("ann")  # the server is ready, its page is a 404
+        with Visitor() as ann:
+            ann.log_in("ann", PASSWORD)
+            with pytest.raises(AssertionError):
+                ann.start_server()  # it is ready, its page is a 404
+            ann.stop_server()
         first, *_ = diagnosis(machine)
         assert first["id"] == "versions-differ", first
         treat(machine, first)

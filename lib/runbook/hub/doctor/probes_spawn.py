@@ -60,6 +60,7 @@ def local_without_root(sight: Sight) -> Iterator[Seen]:
 
 
 def singleuser_missing(sight: Sight) -> Iterator[Seen]:
+    """There is no wrapper, and what sudospawner then starts is not there."""
     at = sight.spawning
     program = Path(at.starter.configured)
     if not at.is_sudo or at.starter.wrapper or program.exists():
@@ -88,6 +89,7 @@ def wrapper_broken(sight: Sight) -> Iterator[Seen]:
 
 
 def notebook_dir_missing(sight: Sight) -> Iterator[Seen]:
+    """Somebody whose server failed has no such folder."""
     at = sight.spawning
     lacking = [p for p in _failed(at) if p.home_exists and not p.notebook_dir_exists]
     # A wrapper may make the folder first: only the server's own complaint tells that it did not.
@@ -125,6 +127,7 @@ def programs_closed(sight: Sight) -> Iterator[Seen]:
 
 
 def home_missing(sight: Sight) -> Iterator[Seen]:
+    """Somebody whose server failed has no home."""
     at = sight.spawning
     who = [p for p in _failed(at) if not p.home_exists]
     if not who:
@@ -152,6 +155,7 @@ def home_hidden(sight: Sight) -> Iterator[Seen]:
 
 
 def home_full(sight: Sight) -> Iterator[Seen]:
+    """Somebody whose server failed has no room in their home, or no inode."""
     at = sight.spawning
     who = [p for p in _failed(at) if p.home_exists and not _has_room(p)]
     if not who:

@@ -19,6 +19,7 @@ from runbook.hub.doctor.sudo import Rule, write_rule
 
 
 def sudo_missing(sight: Sight) -> Iterator[Seen]:
+    """The hub starts servers with sudo, and it is not installed."""
     at = sight.spawning
     if not at.is_sudo or at.sudo.program:
         return
@@ -26,6 +27,7 @@ def sudo_missing(sight: Sight) -> Iterator[Seen]:
 
 
 def no_new_privileges(sight: Sight) -> Iterator[Seen]:
+    """The running hub may gain no rights, nor may what it starts."""
     at = sight.spawning
     if not at.is_sudo or not at.no_new_privileges:
         return
@@ -69,6 +71,7 @@ def sudoers_broken(sight: Sight) -> Iterator[Seen]:
 
 
 def rule_missing(sight: Sight) -> Iterator[Seen]:
+    """No rule names the hub's account."""
     at = sight.spawning
     if not _refused(at) or at.sudo.rules or at.sudo.bad:
         return
@@ -77,6 +80,7 @@ def rule_missing(sight: Sight) -> Iterator[Seen]:
 
 
 def rule_wrong_path(sight: Sight) -> Iterator[Seen]:
+    """A rule names the account, and another program than the one the hub starts."""
     at = sight.spawning
     if not _refused(at) or not at.sudo.rules or _fitting(at):
         return
@@ -109,6 +113,7 @@ def not_in_group(sight: Sight) -> Iterator[Seen]:
 
 
 def rule_asks_password(sight: Sight) -> Iterator[Seen]:
+    """The rule would do, but for a password that it asks for."""
     at = sight.spawning
     fitting = _fitting(at)
     if not at.is_sudo or not fitting or any(rule.free for rule in fitting):
