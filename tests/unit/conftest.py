@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakePrograms
+from reading import CORPUS, warm
 
 from runbook import facts, journal, secrets
 
@@ -46,3 +47,12 @@ def umask() -> Iterator[None]:
     before = os.umask(0o077)
     yield
     os.umask(before)
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Configurations are read by one warm interpreter, which knows the corpus's packages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(CORPUS / "packages"))
+        with warm(tmp_path_factory.mktemp("warm")):
+            yield

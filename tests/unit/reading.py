@@ -18,6 +18,7 @@ from runbook import machine
 from runbook.hub import configuration
 from runbook.templates import render
 
+CORPUS = Path(__file__).parent / "lint_corpus"
 SERVER = """
 import functools, gc, json, os, sys
 import jupyterhub.app, jupyterhub.services.service, jupyterhub.traitlets

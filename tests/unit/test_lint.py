@@ -5,28 +5,20 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from reading import warm
+from reading import CORPUS
 
 from runbook.hub.configuration import Configuration, read_configuration
 from runbook.hub.lint import PAGES, SEVERITIES, Finding, codes, explain, lint
 
-CORPUS = Path(__file__).parent / "lint_corpus"
+pytestmark = pytest.mark.usefixtures("fast")
+
 EXPECT = re.compile(r"# expect: (JH\d+(?:, JH\d+)*)")
 MODE = re.compile(r"# mode: (\d+)")
 PYTHON = Path(sys.executable)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(CORPUS / "packages"))
-        with warm(tmp_path_factory.mktemp("warm")):
-            yield
 
 
 def cases(name: str) -> list[Path]:

@@ -6,14 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reading import warm
-from test_lint import CORPUS, PYTHON
+from reading import CORPUS
+from test_lint import PYTHON
 
 from runbook import cli
 from runbook.hub import configuration
@@ -24,16 +24,10 @@ from runbook.params import Value, load
 from runbook.resources import File, SecretFile
 from runbook.stages import Configure, Handlers, Pam, Services, Stage, Sudospawner
 
+pytestmark = pytest.mark.usefixtures("fast")
+
 Lint = Callable[..., tuple[int, str, str]]
 RIGHT = "c.Authenticator.allow_all = True\n"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(CORPUS / "packages"))
-        with warm(tmp_path_factory.mktemp("warm")):
-            yield
 
 
 @pytest.fixture

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from reading import warm
-from test_lint import CORPUS, PYTHON, cases, read
+from reading import CORPUS
+from test_lint import PYTHON, cases, read
 
 from runbook.hub.configuration import read_configuration
 from runbook.hub.lint import Finding, lint
 from runbook.hub.lint.fix import Correction, corrections
 
-
-@pytest.fixture(scope="module", autouse=True)
-def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(CORPUS / "packages"))
-        with warm(tmp_path_factory.mktemp("warm")):
-            yield
+pytestmark = pytest.mark.usefixtures("fast")
 
 
 def corrected(text: str, folder: Path) -> str:
