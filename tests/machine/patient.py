@@ -86,6 +86,20 @@ def treat(machine: Machine, finding: dict[str, Any]) -> None:
     wait_until("the hub after the remedy", hub_answers, 60)
 
 
+def is_named_first_and_mended_as_printed(machine: Machine, case: Case) -> None:
+    """Break it, see the failure, the right cause first, do as printed, see the hub work."""
+    fall_ill(machine, case)
+    try:
+        assert cannot_start(case.who)
+        first, *_ = diagnosis(machine)
+        assert first["id"] == case.symptom, first
+        treat(machine, first)
+        assert works(case.who)
+        assert case.symptom not in [finding["id"] for finding in diagnosis(machine)]
+    finally:
+        put_back(machine)
+
+
 def cannot_start(name: str) -> bool:
     """Log in, and ask for the server: whether the person is told that it failed."""
     with Visitor() as person:

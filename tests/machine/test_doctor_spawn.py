@@ -11,9 +11,8 @@ from patient import (
     PREFIX,
     UNIT,
     Case,
-    cannot_start,
     diagnosis,
-    fall_ill,
+    is_named_first_and_mended_as_printed,
     put_back,
     sh,
     treat,
@@ -81,16 +80,7 @@ def machine(installed: Installed) -> Iterator[Machine]:
 def test_what_keeps_a_server_from_starting_is_named_first_and_mended_as_printed(
     machine: Machine, case: Case
 ) -> None:
-    fall_ill(machine, case)
-    try:
-        assert cannot_start(case.who)
-        first, *_ = diagnosis(machine)
-        assert first["id"] == case.symptom, first
-        treat(machine, first)
-        assert works(case.who)
-        assert case.symptom not in [finding["id"] for finding in diagnosis(machine)]
-    finally:
-        put_back(machine)
+    is_named_first_and_mended_as_printed(machine, case)
 
 
 def test_a_server_of_another_jupyterhub_is_named_first_and_mended_as_printed(

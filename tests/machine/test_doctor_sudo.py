@@ -11,12 +11,7 @@ from patient import (
     RULE,
     UNIT,
     Case,
-    cannot_start,
-    diagnosis,
-    fall_ill,
-    put_back,
-    treat,
-    works,
+    is_named_first_and_mended_as_printed,
 )
 from patient import patient as a_patient
 
@@ -67,13 +62,4 @@ def machine(installed: Installed) -> Iterator[Machine]:
 def test_what_sudo_refuses_is_named_first_and_mended_as_printed(
     machine: Machine, case: Case
 ) -> None:
-    fall_ill(machine, case)
-    try:
-        assert cannot_start(case.who)
-        first, *_ = diagnosis(machine)
-        assert first["id"] == case.symptom, first
-        treat(machine, first)
-        assert works(case.who)
-        assert case.symptom not in [finding["id"] for finding in diagnosis(machine)]
-    finally:
-        put_back(machine)
+    is_named_first_and_mended_as_printed(machine, case)
