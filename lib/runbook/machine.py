@@ -133,6 +133,11 @@ def environment(first: Path | None = None) -> dict[str, str]:
     return {**inherited, "LC_ALL": "C.UTF-8", "PATH": ":".join(filter(None, folders))}
 
 
+def become(user: str | int, group: str | int) -> list[str]:
+    """The words that run a command as an account, by names or numbers, with all its groups."""
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", "--"]
+
+
 def _shown(argv: Sequence[str]) -> str:
     return secrets.redact(" ".join(argv))
 

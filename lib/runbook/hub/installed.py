@@ -6,10 +6,9 @@ import os
 import pwd
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from runbook import facts
+from runbook import facts, machine
 
 
 def hub_python(prefix: Path) -> Path:
@@ -45,5 +44,4 @@ def _as(uid: int, gid: int) -> list[str]:
         entry = pwd.getpwuid(uid)
     except KeyError:
         return ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--"]
-    words: Sequence[str] = (f"--reuid={entry.pw_name}", f"--regid={entry.pw_gid}", "--init-groups")
-    return ["setpriv", *words, "--"]
+    return machine.become(entry.pw_name, entry.pw_gid)

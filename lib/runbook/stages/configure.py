@@ -15,7 +15,7 @@ from runbook import facts, machine, secrets
 from runbook.checks import Check
 from runbook.hub.configuration import read_configuration
 from runbook.hub.lint import lint
-from runbook.hub.lint.preview import preview
+from runbook.hub.lint.preview import FRAGMENTS, preview
 from runbook.resources import (
     Certificate,
     Directory,
@@ -32,7 +32,6 @@ from runbook.stages.base import Stage
 from runbook.stages.parameters import Address, HubAccount, Login, Paths, Session
 from runbook.templates import render
 
-FRAGMENTS = "jupyterhub_config.d"
 # Findings with which the hub exits when it starts: not executed, wrong type, no such class.
 DO_NOT_LOAD = ("JH001", "JH301", "JH302")
 
@@ -52,8 +51,7 @@ class Configured(Paths, HubAccount):
         """The words that run a command as the hub's account, with its groups."""
         if self.spawner != "sudo":
             return []
-        user, group = self.hub_owner
-        return ["setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", "--"]
+        return machine.become(*self.hub_owner)
 
 
 class Configure(Configured, Address, Login, Session, Stage):

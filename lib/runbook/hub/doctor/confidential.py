@@ -17,9 +17,7 @@ def register_secrets(configuration: Configuration) -> None:
         for trait, value in section.items():
             if SECRET.search(trait):
                 _register(value)
-            elif trait == "db_url" and (
-                match := re.match(r"\w[\w+]*://[^:/]*:([^@]+)@", str(value))
-            ):
+            elif trait == "db_url" and (match := PASSWORD.match(str(value))):
                 secrets.register(match[1])
             elif trait == "services" and isinstance(value, list):
                 for service in value:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from runbook import facts
+from runbook import facts, machine
 from runbook.hub.doctor.services import Service, all_services, is_hub, is_proxy, unit_of
 
 #: Where hubs are installed by this runbook, by conda and "the hard way", and The Littlest one.
@@ -72,8 +72,7 @@ class Installation:
             entry = pwd.getpwnam(self.account)
         except KeyError:
             return []
-        return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}",
-                "--init-groups", "--"]  # fmt: skip
+        return machine.become(entry.pw_uid, entry.pw_gid)
 
     def start(self) -> tuple[str, ...]:
         """The commands that start the stopped hub, as it is started here."""

@@ -110,9 +110,7 @@ def stopped_at(name: str, uid: int, gid: int, ways: Sequence[Path]) -> Path | No
     """
     if not facts.is_root() and uid != os.geteuid():
         return None
-    become = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--init-groups", "--"]
-    if not facts.is_root():
-        become = []
+    become = machine.become(uid, gid) if facts.is_root() else []
     for way in ways:
         asked = machine.run([*become, "env", "test", "-x", str(way)], check=False, cwd=Path("/"))
         if way.exists() and not asked.ok:

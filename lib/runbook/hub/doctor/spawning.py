@@ -67,9 +67,7 @@ def read_spawning(sight: Sight) -> Spawning:
     if configuration is None or configuration.broken:
         return Spawning(account, bin, unit, "", False, False, Starter(None, ""))
     spawner = configuration.in_use.get("spawner", "")
-    known = configuration.classes.get(spawner)
-    ancestors = (spawner, *(known.ancestors if known else ()))
-    is_sudo = SUDO_SPAWNER in ancestors
+    is_sudo = sight.uses("spawner", SUDO_SPAWNER)
     groups = _allowed_groups(configuration)
     mediator = str(configuration.value(spawner, "sudospawner_path") or "") if is_sudo else ""
     starter = _of_mediator(mediator, bin) if is_sudo else _of_cmd(configuration, spawner, path)
@@ -86,7 +84,7 @@ def read_spawning(sight: Sight) -> Spawning:
         unit=unit,
         spawner=spawner,
         is_sudo=is_sudo,
-        is_local=LOCAL_SPAWNER in ancestors and not is_sudo,
+        is_local=sight.uses("spawner", LOCAL_SPAWNER) and not is_sudo,
         starter=starter,
         mediator=mediator,
         sudo=sudo,
