@@ -1,17 +1,16 @@
 """A hub that is broken as in life, diagnosed, and treated with exactly the commands printed."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from debian import Machine, wait_until
-from hub import CHECKOUT, GROUP, Installed, hub_answers
+from doctor import LOCAL, diagnose, mend
+from hub import GROUP, Installed, hub_answers
 from visitor import Visitor
 
 PASSWORD = "correct horse"
-LOCAL = "/etc/jupyterhub/jupyterhub_config.d/99-local.py"
 UNIT = "/etc/systemd/system/jupyterhub.service.d"
 RULE = "/etc/sudoers.d/jupyterhub"
 PREFIX = "/opt/jupyterhub"
@@ -74,15 +73,12 @@ def sh(machine: Machine, script: str) -> None:
 
 def diagnosis(machine: Machine) -> list[dict[str, Any]]:
     """The findings of the command, the likeliest first."""
-    done = machine.run(["./runbook", "doctor", "--json"], cwd=CHECKOUT, check=False)
-    assert done.stdout.startswith("{"), done.stdout + done.stderr
-    return list(json.loads(done.stdout)["findings"])
+    return list(diagnose(machine)["findings"])
 
 
 def treat(machine: Machine, finding: dict[str, Any]) -> None:
     """Paste the commands of the remedy, as root would."""
-    for command in finding["commands"]:
-        sh(machine, command)
+    mend(machine, finding)
     wait_until("the hub after the remedy", hub_answers, 60)
 
 

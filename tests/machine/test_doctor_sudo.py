@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from debian import Machine
+from doctor import LOCAL
 from hub import Installed
 from patient import (
-    LOCAL,
     PASSWORD,
     RULE,
     UNIT,
