@@ -141,18 +141,24 @@ def mend_notebook(path: Path, why: str) -> None:
     from nbformat.v4 import new_output
 
     notebook = nbformat.read(path, 4)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    status = [cell.metadata.get("papermill", {}).get("status") for cell in cells]
-    broken = next((state for state in ("running", "pending") if state in status), None)
-    if broken is None:
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    undone = [cell for cell in code if _status(cell) in ("running", "pending")]
+    if not undone or any(_status(cell) == "failed" for cell in code):
         return
-    cell = cells[status.index(broken)]
+    cell = undone[0]
+    for text in notebook.cells[: notebook.cells.index(cell)]:
+        # Passed over, and not yet saved as that.
+        text.metadata.setdefault("papermill", {})["status"] = "completed"
     cell.metadata.papermill.update(status="failed", exception=True)
     name = RunbookError.__name__
     said = secrets.redact(why)
     cell.outputs.append(new_output("error", ename=name, evalue=said, traceback=[f"{name}: {said}"]))
     notebook.metadata.papermill.exception = True
     reserve.write(path, nbformat.writes(notebook).encode())
+
+
+def _status(cell: nbformat.NotebookNode) -> str:
+    return str(cell.metadata.get("papermill", {}).get("status", ""))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -12,14 +12,21 @@ from typing import Any
 import nbformat
 import pytest
 from fakes import below, mode
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from papermill.iorw import papermill_io
 from rich.console import Console
 
 from runbook import __version__, record, secrets
 from runbook.display import DATA_MIME
 from runbook.progress import Progress
-from runbook.record import RecordHandler, RunRecord, StageRecord, new_folder, said_by
+from runbook.record import (
+    RecordHandler,
+    RunRecord,
+    StageRecord,
+    mend_notebook,
+    new_folder,
+    said_by,
+)
 
 
 @pytest.fixture
@@ -177,3 +184,32 @@ def test_a_full_disk_leaves_the_last_whole_notebook(
 def test_what_was_written_is_what_is_read(output: Path) -> None:
     write(output, '{"cells": []}')
     assert papermill_io.read(str(output)) == '{"cells": []}'
+
+
+DONE, WAITS, WORKS, BROKE = "completed", "pending", "running", "failed"
+
+
+@pytest.mark.parametrize(
+    ("saved", "true"),
+    [
+        ([WAITS, WAITS, WAITS, WAITS], [DONE, BROKE, WAITS, WAITS]),
+        ([DONE, WORKS, WAITS, WAITS], [DONE, BROKE, WAITS, WAITS]),
+        ([DONE, DONE, WAITS, WAITS], [DONE, DONE, DONE, BROKE]),
+        ([DONE, BROKE, WAITS, WAITS], [DONE, BROKE, WAITS, WAITS]),
+        ([DONE, DONE, DONE, DONE], [DONE, DONE, DONE, DONE]),
+    ],
+    ids=["never-begun", "in-a-cell", "between-two", "told-already", "at-the-end"],
+)
+def test_a_notebook_saved_too_early_is_mended_to_tell_where_it_broke_off(
+    tmp_path: Path, saved: list[str], true: list[str]
+) -> None:
+    cells = [new_markdown_cell("a"), new_code_cell("1"), new_markdown_cell("b"), new_code_cell("2")]
+    for cell, status in zip(cells, saved, strict=True):
+        cell.metadata["papermill"] = {"status": status}
+    path = tmp_path / "notebook.ipynb"
+    nbformat.write(new_notebook(cells=cells, metadata={"papermill": {}}), path)
+    mend_notebook(path, "the runner was killed")
+    mended = nbformat.read(path, 4)
+    assert [cell.metadata.papermill.status for cell in mended.cells] == true
+    told = [o.evalue for cell in mended.cells for o in cell.get("outputs", ())]
+    assert told == ["the runner was killed"] * (saved != true)
