@@ -27,6 +27,7 @@ from runbook.resources import atomic
 from runbook.stages import Configure
 
 NAME = "jupyterhub_config.py"
+ETC = Path("/etc/jupyterhub")
 
 
 @click.command()
@@ -68,7 +69,7 @@ def _stage() -> Configure:
 
 
 def _usual(stage: Configure) -> Path:
-    places = [Path(stage.config_dir) / NAME, Path("/etc/jupyterhub") / NAME, Path(NAME)]
+    places = [Path(stage.config_dir) / NAME, ETC / NAME, Path(NAME)]
     found = next((place for place in places if place.exists()), None)
     if found is None:
         looked = ", ".join(dict.fromkeys(map(str, places)))

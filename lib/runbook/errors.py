@@ -1,5 +1,7 @@
 """Errors written for the person at the terminal: what happened, where, why, and what to do."""
 
+from runbook.secrets import redact
+
 
 class RunbookError(Exception):
     """Something a person has to act on.
@@ -13,13 +15,13 @@ class RunbookError(Exception):
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        self.message = _redact(message)
-        self.remedy = _redact(remedy)
+        self.message = redact(message)
+        self.remedy = redact(remedy)
         super().__init__(self.message)
 
     def __str__(self) -> str:
         what_to_do = f"\n  What to do: {self.remedy}" if self.remedy else ""
-        return _redact(f"{self.message}{what_to_do}")  # a message may have been added to
+        return redact(f"{self.message}{what_to_do}")  # a message may have been added to
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows instead of a traceback: the message is the whole story."""
@@ -36,9 +38,3 @@ class PlanError(RunbookError):
 
 class StageError(RunbookError):
     """A stage that failed its checks or its verification."""
-
-
-def _redact(text: str) -> str:
-    from runbook.secrets import redact  # which raises the errors of this module
-
-    return redact(text)

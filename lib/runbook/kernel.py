@@ -18,7 +18,7 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-from runbook import secrets
+from runbook import references, secrets
 from runbook.machine import KERNEL_VARIABLE, LOG_VARIABLE
 from runbook.stages.base import RUN_VARIABLE
 
@@ -65,7 +65,7 @@ class Kernel:
             "JUPYTER_DATA_DIR": str(self._folder / "jupyter"),
             "JUPYTER_RUNTIME_DIR": str(self._folder / "jupyter"),
             secrets.CHANNEL_VARIABLE: str(self._channel),
-            secrets.NAMES_VARIABLE: " ".join(sorted(secrets.variable_names())),
+            references.NAMES_VARIABLE: " ".join(sorted(references.variable_names())),
         }
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook import secrets
+from runbook import references, secrets
 from runbook.errors import RunbookError
 
 #: Where the runner wants the log of the commands; unset when a notebook is stepped through.
@@ -127,7 +127,7 @@ def environment(first: Path | None = None) -> dict[str, str]:
     """
     system = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
     folders = (str(first or ""), os.environ.get("PATH", ""), system)
-    hidden = {*secrets.variable_names(), *(KERNELS_OWN if KERNEL_VARIABLE in os.environ else ())}
+    hidden = {*references.variable_names(), *(KERNELS_OWN if KERNEL_VARIABLE in os.environ else ())}
     inherited = {name: value for name, value in os.environ.items() if name not in hidden}
     # An empty entry would mean the working folder.
     return {**inherited, "LC_ALL": "C.UTF-8", "PATH": ":".join(filter(None, folders))}

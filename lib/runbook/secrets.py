@@ -1,4 +1,4 @@
-"""Secret values: made here, read from references, and masked wherever text leaves the program.
+"""Secret values: made here or registered, and masked wherever text leaves the program.
 
 A stage's kernel is another process than the runner, which saves what the kernel said. So the
 runner listens to a file in the kernel's private folder, and `register` appends to it there.
@@ -14,19 +14,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from runbook.errors import ParameterError
 from runbook.masking import MASK, SHORTEST, Masker
 
-__all__ = ["MASK", "SHORTEST", "listen", "make", "redact", "register", "resolve"]
+__all__ = ["MASK", "SHORTEST", "listen", "make", "redact", "register"]
 
 #: The file that a kernel tells the runner its secrets by; unset when a notebook is stepped through.
 CHANNEL_VARIABLE = "RUNBOOK_SECRETS"
-#: Names of the environment variables that hold secrets, for the kernels, separated by blanks.
-NAMES_VARIABLE = "RUNBOOK_SECRET_NAMES"
 
 _registered: set[str] = set()
 _channels: dict[Path, int] = {}  # how many bytes of each have been read
-_variables: set[str] = set()
 
 
 def register(value: str) -> str:
@@ -82,11 +78,6 @@ def stop_listening(path: Path) -> None:
     _channels.pop(path, None)
 
 
-def variable_names() -> set[str]:
-    """The environment variables that references pointed to, here or in the runner."""
-    return _variables | set(os.environ.get(NAMES_VARIABLE, "").split())
-
-
 def _masker() -> Masker | None:
     _hear()
     return _masker_of(frozenset(_registered)) if _registered else None
@@ -132,51 +123,3 @@ def make(length: int = 32) -> str:
 def make_password() -> str:
     """A new random password of 16 URL-safe characters (96 bits), registered."""
     return register(_random.token_urlsafe(12))
-
-
-def resolve(reference: str, parameter: str) -> str:
-    """The value behind ``env:NAME`` or ``file:/path``, registered.
-
-    Raises
-    ------
-    ParameterError
-        if the text is no reference, or what it points to is missing, unreadable, too short or
-        of several lines.
-    """
-    refuse_value(reference, parameter)
-    kind, _, where = reference.partition(":")
-    if kind == "env":
-        value = os.environ.get(where, "")
-        _variables.add(where)
-        problem = f"the environment variable {where} is not set"
-    else:
-        value, problem = _read(where)
-    if not value:
-        raise ParameterError(f"{parameter}: {problem}", f"provide it, or leave {parameter} out")
-    if len(value) < SHORTEST:
-        raise ParameterError(
-            f"{parameter}: the secret behind {reference} has fewer than {SHORTEST} characters",
-            "use a longer one",
-        )
-    if len(value.splitlines()) > 1:  # chpasswd(8), for one, reads an account a line
-        raise ParameterError(f"{parameter}: the secret behind {reference} has more than one line")
-    return register(value)
-
-
-def refuse_value(text: str, parameter: str) -> None:
-    """Raise `ParameterError`, not repeating ``text``, where it is no reference to a secret."""
-    kind, _, where = text.partition(":")
-    if kind not in ("env", "file") or not where:
-        raise ParameterError(
-            f"{parameter}: a secret is given by reference, never by its value",
-            "write env:NAME or file:/path",
-        )
-
-
-def _read(path: str) -> tuple[str, str]:
-    try:
-        return Path(path).expanduser().read_text().strip(), f"the file {path} is empty"
-    except UnicodeDecodeError:
-        return "", f"the file {path} is not text"
-    except (OSError, RuntimeError, ValueError) as error:  # no such home; no path at all
-        return "", f"the file {path} cannot be read ({getattr(error, 'strerror', error)})"

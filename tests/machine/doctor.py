@@ -9,34 +9,35 @@ from hub import CHECKOUT, hub_answers, runbook
 LOCAL = "/etc/jupyterhub/jupyterhub_config.d/99-local.py"
 
 
-def diagnose(machine: Machine, *words: str, **options: Any) -> dict[str, Any]:
+def diagnose(machine: Machine, **options: Any) -> dict[str, Any]:
     """The document of ``./runbook doctor --json``; its exit code has to fit what is in it."""
     where = {"cwd": CHECKOUT, "timeout": 120, **options}
-    done = machine.run(["./runbook", "doctor", "--json", *words], check=False, **where)
+    done = machine.run(["./runbook", "doctor", "--json"], check=False, **where)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     document = dict(json.loads(done.stdout))
     assert done.returncode == bool(document["findings"])
     return document
 
 
-def first(machine: Machine, *words: str) -> dict[str, Any]:
+def first(machine: Machine, **options: Any) -> dict[str, Any]:
     """The finding that stands first."""
-    found = diagnose(machine, *words)
+    found = diagnose(machine, **options)
     assert found["findings"], found
     return dict(found["findings"][0])
 
 
-def mend(machine: Machine, finding: dict[str, Any]) -> None:
+def mend(machine: Machine, finding: dict[str, Any], **options: Any) -> None:
     """Do what a person does: paste the commands, a line each."""
+    where = {"cwd": CHECKOUT, "timeout": 200, **options}
     for command in finding["commands"]:
-        machine.run(["sh", "-c", command], timeout=200, cwd=CHECKOUT)
+        machine.run(["sh", "-c", command], **where)
 
 
-def mended(machine: Machine, finding: dict[str, Any]) -> None:
+def mended(machine: Machine, finding: dict[str, Any], **options: Any) -> None:
     """Do it, and see the hub answer and the symptom gone."""
-    mend(machine, finding)
+    mend(machine, finding, **options)
     wait_until("the hub", hub_answers, 60)
-    left = [each["id"] for each in diagnose(machine)["findings"]]
+    left = [each["id"] for each in diagnose(machine, **options)["findings"]]
     assert finding["id"] not in left
 
 

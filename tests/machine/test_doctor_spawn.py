@@ -26,6 +26,7 @@ pytestmark = pytest.mark.machine
 SCRIPT = f"{PREFIX}/bin/sudospawner-singleuser"
 ROOT = f"mkdir -p {UNIT}; printf '[Service]\\nUser=root\\nGroup=root\\n' >{UNIT}/root.conf"
 LOCALLY = f"echo 'c.JupyterHub.spawner_class = \"localprocess\"' >>{LOCAL}"
+MOUNT = "mount -t tmpfs -o mode=0700,uid=$(id -u dee),gid=$(id -g dee)"
 CASES = [
     Case("programs-closed", f"chown root:jupyterhub {PREFIX}; chmod 0750 {PREFIX}"),
     Case("sudospawner-singleuser-broken", f"chmod 0644 {SCRIPT}"),
@@ -36,8 +37,14 @@ CASES = [
     Case("home-missing", "true", who="cy"),
     Case(
         "home-full",
-        "mount -t tmpfs -o size=4m,mode=0700,uid=$(id -u dee),gid=$(id -g dee) tmpfs /home/dee;"
-        " head -c 9m /dev/zero >/home/dee/simulation.dat || true",
+        f"{MOUNT},size=4m tmpfs /home/dee; head -c 9m /dev/zero >/home/dee/simulation.dat || true",
+        who="dee",
+    ),
+    Case(
+        "home-full",
+        f"{MOUNT},nr_inodes=50 tmpfs /home/dee;"
+        " mkdir /home/dee/frames; n=0;"
+        " while touch /home/dee/frames/$n 2>/dev/null; do n=$((n+1)); done",
         who="dee",
     ),
     Case(

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from debian import Machine
+from debian import Machine, wait_until
+from doctor import diagnose, first, mended
 from hub import PROJECT, WHO, latest_record, runbook
 from trees import Layers
 from visitor import Refused, Visitor
@@ -54,3 +55,14 @@ def test_a_laptop_hub_touches_nothing_outside_the_home(laptop: Machine) -> None:
 def test_a_second_run_on_a_laptop_changes_nothing(laptop: Machine) -> None:
     code, said = runbook(laptop, "plan", user="dora", cwd="/home/dora/runbook")
     assert code == 0, said
+
+
+def test_on_a_laptop_the_doctor_finds_nothing_then_what_a_restart_leaves(laptop: Machine) -> None:
+    dora = {"user": "dora", "cwd": "/home/dora/runbook"}
+    assert diagnose(laptop, **dora)["findings"] == []
+    laptop.run(["pkill", "-u", "dora", "supervisord"])  # as a restart of the computer does
+    wait_until("its end", lambda: laptop.run(["pgrep", "supervisord"], check=False).returncode)
+    finding = first(laptop, **dora)
+    assert (finding["id"], len(finding["commands"])) == ("hub-stopped", 1)
+    mended(laptop, finding, **dora)
+    assert diagnose(laptop, **dora)["findings"] == []

@@ -84,18 +84,21 @@ def test_warnings_alone_exit_with_0(run: Lint) -> None:
     assert "1 warning in" in out
 
 
-def test_without_a_name_the_file_of_this_folder_is_taken(
-    run: Lint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a hub of the runbook's, or anybody's, whatever this one has."""
     monkeypatch.setattr("runbook.cli_lint._stage", lambda: Configure(config_dir="/nonexistent"))
+    monkeypatch.setattr("runbook.cli_lint.ETC", Path("/nowhere"))
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_without_a_name_the_file_of_this_folder_is_taken(run: Lint) -> None:
     file = config(RIGHT)
     assert f"no findings in {file}" in run()[1]
 
 
-def test_where_there_is_no_file_the_places_are_named(
-    run: Lint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("runbook.cli_lint._stage", lambda: Configure(config_dir="/nonexistent"))
+@pytest.mark.usefixtures("no_hub")
+def test_where_there_is_no_file_the_places_are_named(run: Lint) -> None:
     code, _, err = run()
     assert code == 64
     assert "/nonexistent/jupyterhub_config.py" in err

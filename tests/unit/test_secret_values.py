@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook import secrets
+from runbook import references, secrets
 from runbook.errors import ParameterError
 
 WORDS = st.text(st.characters(codec="utf-8"), min_size=secrets.SHORTEST, max_size=40).filter(
@@ -19,7 +19,7 @@ WORDS = st.text(st.characters(codec="utf-8"), min_size=secrets.SHORTEST, max_siz
 
 def refusal(reference: str) -> str:
     with pytest.raises(ParameterError) as caught:
-        secrets.resolve(reference, "the_parameter")
+        references.resolve(reference, "the_parameter")
     assert "the_parameter" in str(caught.value)
     return str(caught.value)
 
@@ -80,17 +80,17 @@ def test_a_password_made_here_is_random_and_registered() -> None:
 
 def test_env_is_a_reference_to_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "hunter22")
-    assert secrets.resolve("env:TOKEN", "p") == "hunter22"
+    assert references.resolve("env:TOKEN", "p") == "hunter22"
 
 
 def test_file_is_a_reference_to_a_file_without_its_last_newline(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hunter22\n")
-    assert secrets.resolve(f"file:{tmp_path}/token", "p") == "hunter22"
+    assert references.resolve(f"file:{tmp_path}/token", "p") == "hunter22"
 
 
 def test_what_was_resolved_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "hunter22")
-    secrets.resolve("env:TOKEN", "p")
+    references.resolve("env:TOKEN", "p")
     assert secrets.redact("hunter22") == secrets.MASK
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook import secrets
+from runbook import references, secrets
 from runbook.errors import RunbookError
 from runbook.masking import MASK, Masker
 from runbook.resources.file import look
@@ -180,8 +180,8 @@ def test_a_variable_with_a_secret_is_not_handed_on_to_commands(
 ) -> None:
     from runbook import machine
 
-    monkeypatch.setattr(secrets, "_variables", set())
+    monkeypatch.setattr(references, "_variables", set())
     monkeypatch.setenv("OUR_TOKEN", "hunter22")
     assert "OUR_TOKEN" in machine.environment()
-    secrets.resolve("env:OUR_TOKEN", "p")
+    references.resolve("env:OUR_TOKEN", "p")
     assert "OUR_TOKEN" not in machine.environment()

@@ -16,16 +16,24 @@ def hub_python(prefix: Path) -> Path:
     if (prefix / "bin/jupyterhub").exists():
         return prefix / "bin/python"
     program = shutil.which("jupyterhub")
-    interpreter = _interpreter(Path(program)) if program else None
-    return interpreter or Path(sys.executable)
+    found = interpreter(Path(program)) if program else None
+    return found or Path(sys.executable)
 
 
-def _interpreter(script: Path) -> Path | None:
-    """The interpreter that a script names in its first line."""
-    with script.open("rb") as file:
-        first = file.readline(500).decode("utf-8", "replace")
-    words = first.removeprefix("#!").split()
-    return Path(words[0]) if first.startswith("#!") and os.access(words[0], os.X_OK) else None
+def interpreter(script: Path, path: str | None = None) -> Path | None:
+    """The Python that a script names in its first line, else one beside it; None where none is.
+
+    What `env` is to find is looked up in ``path``, by default our own PATH.
+    """
+    try:
+        with script.open("rb") as file:
+            first = file.readline(500).decode("utf-8", "replace")
+    except OSError:
+        first = ""
+    words = first.removeprefix("#!").split() if first.startswith("#!") else []
+    named = next((word for word in words if "python" in os.path.basename(word)), "")
+    found = shutil.which(named or script.resolve().parent / "python", path=path)
+    return Path(found) if found else None
 
 
 def as_owner(file: Path) -> list[str]:

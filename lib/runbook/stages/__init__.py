@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runbook import params, secrets
+from runbook import params, references
 from runbook.stages.base import Stage
 from runbook.stages.check import CheckMachine
 from runbook.stages.configure import Configure
@@ -64,4 +64,4 @@ def validate(values: Mapping[str, params.Value], also: Sequence[type[Stage]] = (
     params.refuse_unknown(values, {*known_parameters(), *more})
     for stage in dict.fromkeys([*STAGES, *also]):
         for parameter, reference in stage.from_values(values).references():
-            secrets.resolve(reference, parameter)
+            references.resolve(reference, parameter)

@@ -6,20 +6,19 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from IPython.display import display
 from traitlets import Bool, HasTraits, TraitError
 
 from runbook import facts, params
 from runbook.checks import Check
 from runbook.display import Table
-from runbook.errors import ParameterError, RunbookError, StageError
+from runbook.errors import ParameterError
 from runbook.plan import Plan
 from runbook.resources import Resource
+from runbook.stages.judgement import collected, judged, plain
 
 #: The folder of the present run, set by the runner; unset when a notebook is stepped through.
 RUN_VARIABLE = "RUNBOOK_RUN_DIR"
@@ -119,9 +118,9 @@ class Stage(HasTraits):  # type: ignore[misc]
         """
         reason = self.skip_reason()
         self._checks = (
-            [Check("skipped", reason)] if reason else _collected(self._basics(), self.checks())
+            [Check("skipped", reason)] if reason else collected(self._basics(), self.checks())
         )
-        return _judged(f"Check {self.name}", self._checks, {"checks": _plain(self._checks)})
+        return judged(f"Check {self.name}", self._checks, {"checks": plain(self._checks)})
 
     def plan(self) -> Plan:
         """What would change now."""
@@ -140,8 +139,8 @@ class Stage(HasTraits):  # type: ignore[misc]
             if a probe failed.
         """
         why_not = self.skip_reason() or ("dry_run: nothing to prove" if self.dry_run else "")
-        self._probes = [Check("skipped", why_not)] if why_not else _collected(self.probes())
-        return _judged(f"Verify {self.name}", self._probes, {"probes": _plain(self._probes)})
+        self._probes = [Check("skipped", why_not)] if why_not else collected(self.probes())
+        return judged(f"Verify {self.name}", self._probes, {"probes": plain(self._probes)})
 
     def record(self) -> Table:
         """The outcome, for who reads this months later and for the runner."""
@@ -151,7 +150,7 @@ class Stage(HasTraits):  # type: ignore[misc]
             "status": self.status(),
             "seconds": round(time.monotonic() - self._started, 2),
             "changes": [change.as_json() for change in changes],
-            "checks": _plain([*self._checks, *self._probes]),
+            "checks": plain([*self._checks, *self._probes]),
             "versions": versions,
             "parameters_sha256": self.fingerprint(),
         }
@@ -208,48 +207,3 @@ def _validate(trait: Any, blank: Stage, name: str, value: params.Value) -> None:
         raise ParameterError(
             f"{value.place}: {name}: expected {trait.info()}, not {value.value!r}"
         ) from None
-
-
-def _collected(*sources: Iterable[Check]) -> list[Check]:
-    """All the checks; one that breaks off is the last, and failed."""
-    found: list[Check] = []
-    try:
-        for source in sources:
-            for check in source:
-                found.append(check)  # one by one: what came before an error is kept
-    except RunbookError as error:
-        found.append(Check("failed", "broke off here", error.message, error.remedy))
-    return found
-
-
-def _plain(checks: Iterable[Check]) -> list[dict[str, str]]:
-    return [asdict(check) for check in checks]
-
-
-def _judged(title: str, checks: list[Check], data: dict[str, Any]) -> Table:
-    """The checks as a table; shown, then raised as an error, where one failed."""
-    rows = [(c.status, c.what, c.found, c.remedy) for c in checks]
-    headers = ("", "what", "found", "what to do")
-    if not any(c.remedy for c in checks):
-        rows, headers = [row[:3] for row in rows], headers[:3]  # type: ignore[misc, assignment]
-    failed = [c for c in checks if c.status == "failed"]
-    table = Table(f"{title}: {_outcome(checks)}", headers, rows, data=data)
-    if failed:
-        display(table)
-        raise _error(failed)
-    return table
-
-
-def _outcome(checks: list[Check]) -> str:
-    statuses = [check.status for check in checks]
-    if "failed" in statuses:
-        return f"{statuses.count('failed')} failed"
-    if not statuses:
-        return "nothing to look at"
-    return "skipped" if set(statuses) == {"skipped"} else "all well"
-
-
-def _error(failed: list[Check]) -> RunbookError:
-    lines = [f"{c.what}: {c.found}" if c.found else c.what for c in failed]
-    remedies = dict.fromkeys(c.remedy for c in failed if c.remedy)
-    return StageError("; ".join(lines), "; ".join(remedies))

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from runbook import facts, machine, secrets
+from runbook import facts, machine, references, secrets
 from runbook.checks import Check
 from runbook.hub.configuration import read_configuration
 from runbook.hub.lint import lint
@@ -120,7 +120,7 @@ class Configure(Configured, Address, Login, Session, Stage):
         yield StateFile(self.state("jupyterhub.sqlite"), *owner)
         if self.authenticator == "shared-password":
             given = self.shared_password
-            value = secrets.resolve(given, "shared_password") if given else ""
+            value = references.resolve(given, "shared_password") if given else ""
             yield SecretFile(self.state("shared_password"), *owner, value=value)
 
     def _tls(self) -> Iterator[Resource]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from traitlets import validate
 
-from runbook import facts, machine, secrets
+from runbook import facts, machine, references
 from runbook.checks import Check
 from runbook.resources import Group, Membership, Permissions, Resource, StateFile, User
 from runbook.stages.base import Stage
@@ -100,5 +100,5 @@ class Pam(Configured, People, Stage):
 
     def _account(self, person: Person) -> User:
         given = person.password
-        password = secrets.resolve(given, f"password of {person.name}") if given else ""
+        password = references.resolve(given, f"password of {person.name}") if given else ""
         return User(person.name, password=password, passwords=self.passwords)

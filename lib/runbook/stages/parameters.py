@@ -13,7 +13,7 @@ from typing import Any
 
 from traitlets import Bool, Dict, HasTraits, List, Unicode, validate
 
-from runbook import facts, secrets
+from runbook import facts, references
 from runbook.errors import ParameterError
 from runbook.stages.kinds import (
     AccountName,
@@ -162,7 +162,7 @@ class People(Login):
     @validate("initial_passwords")
     def _references(self, proposal: Any) -> dict[str, str]:
         for name, reference in proposal["value"].items():
-            secrets.refuse_value(reference, f"initial_passwords: {name}")
+            references.refuse_value(reference, f"initial_passwords: {name}")
         return dict(proposal["value"])
 
 

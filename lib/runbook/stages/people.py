@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook import secrets
+from runbook import references
 from runbook.errors import ParameterError
 from runbook.params import nearest
 from runbook.stages.kinds import ACCOUNT_NAME
@@ -92,5 +92,5 @@ def _person(place: str, cells: dict[str, str], known: dict[str, Person]) -> Pers
     if name in known:
         raise ParameterError(f"{place}: {name} is listed twice")
     if password:
-        secrets.refuse_value(password, f"{place}: password")
+        references.refuse_value(password, f"{place}: password")
     return Person(name, password)

@@ -9,7 +9,7 @@ from typing import Any
 
 from traitlets import validate
 
-from runbook import secrets
+from runbook import references, secrets
 from runbook.checks import Check
 from runbook.errors import ParameterError
 from runbook.hub.probe_account import MEMBER
@@ -55,7 +55,7 @@ class Services(Configured, HubServices, Stage):
         for service in self._services():
             if service["token"]:
                 given = service.get("api_token", "")
-                value = secrets.resolve(given, "services: api_token") if given else ""
+                value = references.resolve(given, "services: api_token") if given else ""
                 yield SecretFile(self.tokens / service["name"], *owner, value=value)
         yield self.fragment("60-services.py", tokens=str(self.tokens), services=self._services())
 
@@ -128,7 +128,7 @@ def _check_service(place: str, service: Mapping[str, Any]) -> None:
 
 
 def _check_token(place: str, reference: str) -> None:
-    token = secrets.resolve(reference, f"{place}: api_token")
+    token = references.resolve(reference, f"{place}: api_token")
     if not 8 <= len(token) <= 64:
         raise ParameterError(
             f"{place}: api_token: JupyterHub takes 8 to 64 characters, not {len(token)}",

@@ -75,7 +75,8 @@ def _finding(symptom: Symptom, case: Seen, line: str, sight: Sight) -> Finding:
         in_log=bool(line),
         evidence=tuple(map(secrets.redact, evidence)),
         remedy=secrets.redact(symptom.remedy.format_map(_shown(fields))),
-        commands=tuple(c for each in symptom.commands for c in _commands(each, fields)),
+        # Two services of one manager that does not run are started by the same command.
+        commands=tuple(dict.fromkeys(c for s in symptom.commands for c in _commands(s, fields))),
         source=symptom.source,
     )
 

@@ -65,7 +65,8 @@ class Diagnosis:
             tables.append(Table(title, ("", "symptom", "line"), rows))
         rows = [(c.status, c.what, c.found) for c in self.looked_at]
         rows += [("skipped", "could not be looked at", each) for each in self.unseen]
-        tables.append(Table("Looked at", ("", "what", "found"), rows))
+        if rows:
+            tables.append(Table("Looked at", ("", "what", "found"), rows))
         return Page(f"Diagnosis: {self.headline}", tables)
 
 

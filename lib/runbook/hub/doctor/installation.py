@@ -14,6 +14,7 @@ import psutil
 
 from runbook import facts, machine
 from runbook.hub.doctor.services import Service, all_services, is_hub, is_proxy, unit_of
+from runbook.hub.installed import interpreter
 
 #: Where hubs are installed by this runbook, by conda and "the hard way", and The Littlest one.
 PREFIXES = ("/opt/jupyterhub", "~/.local/share/jupyterhub-runbook/hub", "/opt/tljh/hub",
@@ -207,14 +208,7 @@ def _python(argv: Sequence[str], path: str) -> Path:
     first = shutil.which(argv[0], path=path) or argv[0]
     if os.path.basename(first).startswith("python"):
         return Path(first)
-    with_python = Path(os.path.realpath(first)).parent / "python"
-    try:
-        with open(first, errors="replace") as script:
-            line = script.readline()
-    except OSError:
-        return with_python
-    words = line[2:].split() if line.startswith("#!") else []
-    return Path(words[0]) if words and "python" in words[0] else with_python
+    return interpreter(Path(first), path) or Path(first).resolve().parent / "python"
 
 
 def _proxy(services: Sequence[Service]) -> Service | None:

@@ -16,6 +16,7 @@ from runbook import facts, machine
 MOST = 20  # people looked at; each costs a sudo or two
 # A server that cannot write a few small files does not start: connection file, logs, history.
 ROOM = 1 << 20
+BLOCK = 4096  # what a small file takes on most file systems
 _FAILED = re.compile(
     r"(?:Unhandled error starting (?P<a>\S+)'s server"
     r"|(?P<b>\S+)'s server (?:never showed up|failed to start)"
@@ -121,9 +122,10 @@ def stopped_at(name: str, uid: int, gid: int, ways: Sequence[Path]) -> Path | No
 
 def steps(way: Path) -> Iterator[Path]:
     """Every folder on the way to a file, from the root, behind each symbolic link, and the file."""
-    yield from (*reversed(way.parents), way)
-    if way.is_symlink():
-        yield from steps(Path(os.path.normpath(way.parent / os.readlink(way))))
+    for step in (*reversed(way.parents), way):
+        yield step
+        if step.is_symlink():
+            yield from steps(Path(os.path.normpath(step.parent / os.readlink(step))))
 
 
 def _may_pass(path: Path, uid: int, groups: Sequence[int]) -> bool:
@@ -135,15 +137,32 @@ def _may_pass(path: Path, uid: int, groups: Sequence[int]) -> bool:
     return bool(found.st_mode & stat.S_IXOTH)
 
 
-def largest(home: Path) -> tuple[Path, int] | None:
-    """The largest file in a home, and its size, not counting what other file systems hold."""
+@dataclass(frozen=True)
+class Heap:
+    """What fills a home: a file, or a folder of many; its bytes on another disk; in words."""
+
+    path: Path
+    size: int
+    about: str
+
+
+def largest(home: Path) -> Heap | None:
+    """The largest file in a home, not counting what other file systems hold."""
     here = home.stat().st_dev
-    found: tuple[Path, int] | None = None
+    found: tuple[int, Path] | None = None
     for folder, _, names in os.walk(home):
         for name in names:
             path = Path(folder, name)
             about = path.lstat()
             if about.st_dev == here and stat.S_ISREG(about.st_mode):
                 size = about.st_blocks * 512
-                found = (path, size) if found is None or size > found[1] else found
-    return found
+                found = (size, path) if found is None or size > found[0] else found
+    return Heap(found[1], found[0], f"{found[0] >> 20} MiB") if found else None
+
+
+def fullest(home: Path) -> Heap | None:
+    """The folder below a home that itself holds the most files."""
+    here = home.stat().st_dev
+    below = [(len(names), Path(folder)) for folder, _, names in os.walk(home)][1:]
+    number, path = max((b for b in below if b[1].stat().st_dev == here), default=(0, home))
+    return Heap(path, number * BLOCK, f"{number} files") if number else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook.hub.doctor import hardening
-from runbook.hub.doctor.people import ROOM, Person, largest
+from runbook.hub.doctor.people import ROOM, Heap, Person, fullest, largest
 from runbook.hub.doctor.seen import Seen
 from runbook.hub.doctor.setting import assign
 from runbook.hub.doctor.sight import Sight
@@ -161,12 +161,12 @@ def home_full(sight: Sight) -> Iterator[Seen]:
     if not who:
         return
     first = who[0]
-    lacks = "files" if first.inodes is not None and first.inodes < 1 else "bytes"
-    left = first.inodes if lacks == "files" else first.free
-    shown = [f"{p.home}: room for {left} {lacks} more" for p in who[:1]]
-    make_room, biggest = _room_for(first)
-    shown += [f"the largest file there: {biggest}"] if biggest else []
-    yield Seen(tuple(shown), {"home": str(first.home), "room": (make_room,)})
+    left = f"{first.inodes} files" if _lacks_inodes(first) else f"{first.free} bytes"
+    look, heap = _heaviest(first)
+    shown = [f"{first.home}: room for {left} more"]
+    shown += [f"most of it: {heap.path}, {heap.about}"] if heap else []
+    room = _move(first, heap) if heap else ""
+    yield Seen(tuple(shown), {"home": str(first.home), "room": (room or look,)})
 
 
 def versions_differ(sight: Sight) -> Iterator[Seen]:
@@ -198,25 +198,33 @@ def _names(people: list[Person]) -> str:
 
 def _has_room(person: Person) -> bool:
     enough = person.free is None or person.free >= ROOM
-    return enough and (person.inodes is None or person.inodes >= 1)
+    return enough and not _lacks_inodes(person)
 
 
-def _room_for(person: Person) -> tuple[str, str]:
-    """The command that makes room, losing nothing: the largest file goes to another disk."""
-    look = f"du -xah {shlex.quote(str(person.home))} | sort -h | tail"
+def _lacks_inodes(person: Person) -> bool:
+    """Whether not one more file can be made, however small."""
+    return person.inodes is not None and person.inodes < 1
+
+
+def _heaviest(person: Person) -> tuple[str, Heap | None]:
+    """How to look for what fills the home, and what that is."""
+    home = shlex.quote(str(person.home))
+    if _lacks_inodes(person):
+        return f"du -xa --inodes {home} | sort -n | tail", fullest(person.home)
     found = largest(person.home)
-    if not found or found[1] < ROOM:
-        return look, ""
-    file, size = found
+    return f"du -xah {home} | sort -h | tail", found if found and found.size >= ROOM else None
+
+
+def _move(person: Person, heap: Heap) -> str:
+    """The command that moves it to another disk, which loses nothing; empty where none has room."""
     disks = [Path(p) for p in ELSEWHERE if Path(p).is_dir()]
     other = [p for p in disks if p.stat().st_dev != person.home.stat().st_dev]
-    other = [p for p in other if shutil.disk_usage(p).free > 2 * size]
+    other = [p for p in other if shutil.disk_usage(p).free > 2 * heap.size]
     if not other:
-        return look, f"{file}, {size >> 20} MiB"
-    target = other[0] / f"from-{person.name}"
-    make = f"install -d -m 0700 -o {person.uid} -g {person.gid} {shlex.quote(str(target))}"
-    move = f"{make} && mv {shlex.quote(str(file))} {shlex.quote(str(target))}/"
-    return move, f"{file}, {size >> 20} MiB"
+        return ""
+    target = shlex.quote(str(other[0] / f"from-{person.name}"))
+    make = f"install -d -m 0700 -o {person.uid} -g {person.gid} {target}"
+    return f"{make} && mv {shlex.quote(str(heap.path))} {target}/"
 
 
 def _program(at: Spawning, program: Path) -> dict[str, Any]:

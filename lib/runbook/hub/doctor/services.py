@@ -27,6 +27,7 @@ SUBCOMMANDS = {"token", "upgrade-db", "--generate-config", "--version", "--help"
 SHOWN = ("Id", "ExecStart", "User", "Group", "WorkingDirectory", "Environment", "MainPID",
          "ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts", "FragmentPath",
          "NoNewPrivileges", "KillMode", "SupplementaryGroups")  # fmt: skip
+STATUS_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,15 @@ class Service:
     properties: Mapping[str, str] = field(default_factory=dict)
     logs: tuple[Path, ...] = ()
     control: tuple[str, ...] = ("systemctl",)
+    awaken: tuple[str, ...] = ()
 
     def do(self, verb: str) -> str:
-        """The command that does ``verb`` (start, stop, restart) to it."""
-        return shlex.join([*self.control, verb, self.name])
+        """The command that does ``verb`` (start, stop, restart) to it.
+
+        Where the manager itself does not run (``awaken`` starts it, and its programs with it),
+        it would not be listened to.
+        """
+        return shlex.join(self.awaken or [*self.control, verb, self.name])
 
 
 def is_hub(argv: Sequence[str]) -> bool:
@@ -161,8 +167,10 @@ def _program(
     command = tuple(shlex.split(said.get("command", "")))
     environment = said.get("environment", "")
     path = re.search(r'PATH="?([^",]*)', environment)
-    control = (*_control(command), "-c", str(conf))
-    status = machine.run([*control, "status", name], check=False).stdout.split()
+    control = (_beside(command, "supervisorctl"), "-c", str(conf))
+    # A daemon that hangs keeps its socket open and answers nothing.
+    asked = machine.run([*control, "status", name], check=False, timeout=STATUS_SECONDS)
+    status = asked.stdout.split()
     pid = re.search(r"pid (\d+)", " ".join(status)) if daemon else None
     return Service(
         name=name,
@@ -175,10 +183,11 @@ def _program(
         state=status[1] if daemon and len(status) > 1 else "supervisord does not run",
         logs=tuple(Path(said[k]) for k in ("stdout_logfile", "stderr_logfile") if k in said),
         control=control,
+        awaken=() if daemon else (_beside(command, "supervisord"), "-c", str(conf)),
     )
 
 
-def _control(command: Sequence[str]) -> tuple[str, ...]:
-    """supervisorctl: the one beside the program, where it is there, or that of PATH."""
-    beside = Path(command[0]).parent / "supervisorctl" if command else Path()
-    return (str(beside),) if beside.is_file() else ("supervisorctl",)
+def _beside(command: Sequence[str], tool: str) -> str:
+    """A program of supervisor: the one beside the command, where it is there, or that of PATH."""
+    beside = Path(command[0]).parent / tool if command else Path()
+    return str(beside) if beside.is_file() else tool

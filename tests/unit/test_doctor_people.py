@@ -1,0 +1,36 @@
+"""What the doctor sees of people: the way to the hub's programs, and what fills a home."""
+
+from pathlib import Path
+
+from runbook.hub.doctor.people import fullest, largest, steps
+
+
+def test_a_way_leads_through_symbolic_links_of_folders_and_of_the_file(tmp_path: Path) -> None:
+    private, python = tmp_path / "private/hub", tmp_path / "uv/python3"
+    for folder in (private, python.parent):
+        folder.mkdir(parents=True)
+    (private / "python").symlink_to(python)
+    python.touch()
+    (tmp_path / "hub").symlink_to("private/hub")
+    passed = list(steps(tmp_path / "hub/python"))
+    assert {private, private.parent, python.parent, python} <= set(passed)
+    assert passed.index(tmp_path) < passed.index(private.parent) < passed.index(private)
+
+
+def test_what_fills_a_home_is_the_largest_file_or_the_folder_of_most_files(tmp_path: Path) -> None:
+    frames, few = tmp_path / "run/frames", tmp_path / "few"
+    for folder, number in ((frames, 7), (few, 2), (tmp_path, 9)):
+        folder.mkdir(parents=True, exist_ok=True)
+        for n in range(number):
+            (folder / f"{n}.png").touch()
+    (few / "big.dat").write_bytes(b"x" * (3 << 20))
+    most, big = fullest(tmp_path), largest(tmp_path)
+    assert most
+    assert big
+    assert (most.path, most.about) == (frames, "7 files")  # not the home itself
+    assert (big.path, big.about) == (few / "big.dat", "3 MiB")
+
+
+def test_an_empty_home_is_filled_by_nothing(tmp_path: Path) -> None:
+    assert fullest(tmp_path) is None
+    assert largest(tmp_path) is None
