@@ -143,14 +143,15 @@ def lab(words: Sequence[str]) -> NoReturn:
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGS]")
 def test(words: Sequence[str]) -> NoReturn:
-    """Run the tests.
+    """Run the tests: all of them, on every core; or what pytest's arguments say.
 
     \b
     For example:
         ./runbook test tests/unit -k journal
     """
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *words])
+    all_tests = ("--numprocesses=logical", "--maxprocesses=4", "--dist=loadgroup")
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *(words or all_tests)])
 
 
 def _go(

@@ -119,17 +119,17 @@ def systemd(programs: FakePrograms, *, enabled: bool, pid: int) -> SystemdServic
 
 
 @pytest.mark.parametrize(
-    ("enabled", "pid", "summary"),
+    ("enabled", "running", "summary"),
     [
-        (True, ME, None),
-        (False, ME, "start hub.service at boot"),
-        (True, 0, "start hub.service, now and at boot"),
+        (True, True, None),
+        (False, True, "start hub.service at boot"),
+        (True, False, "start hub.service, now and at boot"),
     ],
 )
 def test_a_unit_is_to_run_now_and_at_boot(
-    programs: FakePrograms, enabled: bool, pid: int, summary: str | None
+    programs: FakePrograms, enabled: bool, running: bool, summary: str | None
 ) -> None:
-    service = systemd(programs, enabled=enabled, pid=pid)
+    service = systemd(programs, enabled=enabled, pid=ME if running else 0)
     change = service.change(service.read())
     assert (change.summary if change else None) == summary
 
