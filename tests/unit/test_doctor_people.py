@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from runbook.hub.doctor.people import fullest, largest, steps
+from runbook.hub.doctor.people import fullest, largest, steps, who_failed
 
 
 def test_a_way_leads_through_symbolic_links_of_folders_and_of_the_file(tmp_path: Path) -> None:
@@ -34,3 +34,14 @@ def test_what_fills_a_home_is_the_largest_file_or_the_folder_of_most_files(tmp_p
 def test_an_empty_home_is_filled_by_nothing(tmp_path: Path) -> None:
     assert fullest(tmp_path) is None
     assert largest(tmp_path) is None
+
+
+def test_those_whose_servers_failed_are_read_from_the_log_the_latest_first() -> None:
+    said = (
+        "[E 2026-11-24 20:21:29.578 JupyterHub user:1072] Unhandled error starting ann's server: x",
+        "[W 2026-11-24 20:25:23.597 JupyterHub user:1119] cy's server never showed up at http://x",
+    )
+    assert who_failed(said) == ["cy", "ann"]
+    started = "[I 2026-11-24 20:26:01.120 JupyterHub base:1122] User cy took 2.310 seconds to start"
+    assert who_failed((*said, started)) == ["ann"]
+    assert who_failed((*said, started, said[1])) == ["cy", "ann"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from runbook.hub.doctor import hardening
-from runbook.hub.doctor.people import who_failed
 from runbook.hub.doctor.sudo import Bad, Rule, parse_bad, parse_rules
 
 MEDIATOR = "/opt/jupyterhub/bin/sudospawner"
@@ -44,11 +43,3 @@ def test_a_file_that_others_may_write_is_one() -> None:
 def test_a_setting_that_a_later_drop_in_takes_back_is_not_in_force() -> None:
     text = "[Service]\nRestrictSUIDSGID=yes\nPrivateDevices=yes\n[Service]\nPrivateDevices=no\n"
     assert hardening.set_in(text, hardening.IMPLIES) == {"RestrictSUIDSGID": "yes"}
-
-
-def test_those_whose_servers_failed_are_read_from_the_log_the_latest_first() -> None:
-    said = (
-        "[E 2026-11-24 20:21:29.578 JupyterHub user:1072] Unhandled error starting ann's server: x",
-        "[W 2026-11-24 20:25:23.597 JupyterHub user:1119] cy's server never showed up at http://x",
-    )
-    assert who_failed(said) == ["cy", "ann"]

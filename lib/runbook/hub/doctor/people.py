@@ -22,6 +22,7 @@ _FAILED = re.compile(
     r"|(?P<b>\S+)'s server (?:never showed up|failed to start)"
     r"|500 POST /hub/(?:api/users|spawn)/(?P<c>[^/ ]+))"
 )
+_STARTED = re.compile(r"User (\S+) took [\d.]+ seconds to start")
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,16 @@ class Person:
 
 
 def who_failed(said: Iterable[str]) -> list[str]:
-    """Whose servers failed, by a hub's log, the latest first."""
-    found = (_FAILED.search(line) for line in said)
-    names = [match["a"] or match["b"] or match["c"] for match in found if match]
-    return list(dict.fromkeys(reversed(names)))
+    """Whose last start failed, by a hub's log, the latest first."""
+    failed: dict[str, None] = {}
+    for line in said:
+        if match := _STARTED.search(line):
+            failed.pop(match[1], None)
+        elif match := _FAILED.search(line):
+            name = match["a"] or match["b"] or match["c"]
+            failed.pop(name, None)
+            failed[name] = None
+    return list(reversed(failed))
 
 
 def groups_of(name: str, gid: int) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from runbook.hub.doctor.people import who_failed
 from runbook.hub.doctor.seen import Seen, seen
 from runbook.hub.doctor.sight import Sight
 
@@ -78,7 +79,7 @@ def start_too_slow(sight: Sight) -> Iterator[Seen]:
             continue
         match, line = late[-1]
         user, seconds = match.groups()
-        if any(f"User {user} took " in x.text and x.time >= line.time for x in sight.lately):
+        if user not in who_failed(x.text for x in sight.lately):
             continue  # the next start was in time
         now = int(sight.setting("spawner", trait) or 0)
         if now <= int(seconds):
