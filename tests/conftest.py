@@ -1,24 +1,33 @@
 """What every test session does: order, workers, and what it says at its end."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-HERE = Path(__file__).resolve().parent
 #: They boot machines, and all machines share the ports of this computer.
 ON_MACHINES = ("machine", "bench")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measurements come last, when nothing else runs; one worker has all the machines.
+    """Measurements come last, when nothing else runs."""
+    items.sort(key=lambda item: _folder(item.nodeid) == "bench")
 
-    The others take the rest file by file (`./runbook test` starts a worker for each core).
+
+class OneForMachines(LoadScopeScheduling):  # type: ignore[misc]
+    """One worker has all the machines, in their order; the others take the rest file by file.
+
+    Not ``--dist=loadgroup``, which pytest-xdist 3.8 loses under pytest 9.2: it writes the groups
+    into an attribute that pytest does not read any more.
     """
-    items.sort(key=lambda item: _folder(item) == "bench")
-    for item in items:
-        group = "machines" if _folder(item) in ON_MACHINES else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "machines" if _folder(nodeid) in ON_MACHINES else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config) -> OneForMachines:
+    """How the tests are shared out where there are several workers."""
+    return OneForMachines(config)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -35,5 +44,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"  {float(ratio['ratio']):6.2f}   {ratio['what']}")
 
 
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(HERE).parts[0]
+def _folder(nodeid: str) -> str:
+    """Of "tests/unit/test_plan.py::test_it": unit."""
+    return nodeid.removeprefix("tests/").partition("/")[0]

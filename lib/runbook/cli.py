@@ -150,7 +150,7 @@ def test(words: Sequence[str]) -> NoReturn:
         ./runbook test tests/unit -k journal
     """
     os.chdir(ROOT)
-    all_tests = ("--numprocesses=logical", "--maxprocesses=4", "--dist=loadgroup")
+    all_tests = ("--numprocesses=logical", "--maxprocesses=4")
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *(words or all_tests)])
 
 
