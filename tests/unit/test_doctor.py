@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from runbook.hub.doctor.database import Database, look_at
 from runbook.hub.doctor.diagnosis import Diagnosis, Finding, rank
 from runbook.hub.doctor.installation import Installation
 from runbook.hub.doctor.log import Line
-from runbook.hub.doctor.services import is_hub, is_proxy
+from runbook.hub.doctor.services import Service, is_hub, is_proxy
 from runbook.hub.doctor.sight import Sight
 from runbook.hub.doctor.spawning import Spawning, Starter
 from runbook.hub.doctor.sudo import Sudo
@@ -142,6 +143,28 @@ def test_commands_are_quoted_for_the_shell(tmp_path: Path) -> None:
     folder.mkdir()
     (finding,) = examine(sight_of(folder, pid=0)).findings
     assert "'\"'\"'s a hub" in finding.commands[0]
+
+
+@pytest.mark.parametrize(
+    ("awaken", "start", "stop"),
+    [
+        ((), "supervisorctl start hub", ("supervisorctl stop hub",)),
+        (("supervisord", "-c", "x.conf"), "supervisord -c x.conf", ()),
+    ],
+    ids=["its manager runs", "its manager does not"],
+)
+def test_a_hub_is_started_by_its_manager_which_may_have_to_be_started_itself(
+    tmp_path: Path, awaken: tuple[str, ...], start: str, stop: tuple[str, ...]
+) -> None:
+    control = ("supervisorctl",)
+    service = Service(
+        *("hub", "supervisor", ("jupyterhub",), "root", "/", "", 0, "stopped"),
+        control=control,
+        awaken=awaken,
+    )
+    hub = replace(sight_of(tmp_path, pid=0).hub, service=service)
+    assert hub.start() == (start,)
+    assert hub.stop() == stop
 
 
 def test_a_probe_that_breaks_is_named_and_the_others_go_on(tmp_path: Path) -> None:

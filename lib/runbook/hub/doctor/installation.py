@@ -89,8 +89,13 @@ class Installation:
         """The commands that start the hub anew."""
         if self.service:
             return (self.service.do("restart"),)
-        stop = (f"kill {self.pid} && tail --pid={self.pid} -f /dev/null",) if self.pid else ()
-        return (*stop, *self.start())
+        return (*self.stop(), *self.start())
+
+    def stop(self) -> tuple[str, ...]:
+        """The commands that stop the hub, and keep it stopped; none where nothing could run."""
+        if self.service:
+            return () if self.service.awaken else (self.service.do("stop"),)
+        return (f"kill {self.pid} && tail --pid={self.pid} -f /dev/null",) if self.pid else ()
 
 
 def find(config: Path | None = None) -> Installation | None:

@@ -40,9 +40,8 @@ def database_older(sight: Sight) -> Iterator[Seen]:
     """A revision that the installed JupyterHub knows, and that is not its last."""
     data, hub = sight.database, sight.hub
     if data.revision and data.wanted and data.known and data.revision != data.wanted:
-        stop = [hub.service.do("stop")] if hub.service else [f"kill {hub.pid}"] if hub.pid else []
         yield seen(f"{data.path}: revision {data.revision}", revision=data.revision,
-                   wanted=data.wanted, version=_jupyterhub(sight), stop=stop,
+                   wanted=data.wanted, version=_jupyterhub(sight), stop=hub.stop(),
                    path=hub.path)  # fmt: skip
 
 

@@ -53,8 +53,8 @@ class Service:
     def do(self, verb: str) -> str:
         """The command that does ``verb`` (start, stop, restart) to it.
 
-        Where the manager itself does not run (``awaken`` starts it, and its programs with it),
-        it would not be listened to.
+        Where the manager itself does not run, nobody would listen: it is ``awaken``ed, and starts
+        its programs.
         """
         return shlex.join(self.awaken or [*self.control, verb, self.name])
 
