@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 #: They boot machines, and all machines share the ports of this computer.
@@ -25,9 +26,9 @@ class OneForMachines(LoadScopeScheduling):  # type: ignore[misc]
         return "machines" if _folder(nodeid) in ON_MACHINES else nodeid.partition("::")[0]
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config) -> OneForMachines:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneForMachines:
     """How the tests are shared out where there are several workers."""
-    return OneForMachines(config)
+    return OneForMachines(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
