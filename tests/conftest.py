@@ -28,6 +28,7 @@ class OneForMachines(LoadScopeScheduling):  # type: ignore[misc]
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneForMachines:
     """How the tests are shared out where there are several workers."""
+    config.option.loadscopereorder = False  # machines first: they take longest
     return OneForMachines(config, log)
 
 

@@ -185,6 +185,19 @@ def test_a_failed_npm_leaves_no_half_of_an_installation(
     assert below(project.path) == ["package-lock.json", "package.json"]
 
 
+def test_an_npm_that_was_killed_before_it_tidied_up_runs_again(
+    project: NpmProject, programs: FakePrograms
+) -> None:
+    programs.add("node", f"{INSTALL}; mkdir -p .npm-cache/_logs")
+    project.apply()
+    (project.path / ".npm-cache/_logs").mkdir(parents=True)
+    assert project.change(project.read()) is not None
+    programs.add("node", f"rm -r node_modules; {INSTALL}")
+    project.apply()
+    assert project.change(project.read()) is None
+    assert not (project.path / ".npm-cache").exists()
+
+
 def test_a_project_that_was_installed_is_taken_back(
     project: NpmProject, programs: FakePrograms
 ) -> None:

@@ -111,9 +111,13 @@ class NodeRuntime(Resource):
 
 @dataclass(frozen=True)
 class ProjectState:
-    """``packages`` of npm's own lock in node_modules; empty where nothing is installed."""
+    """``packages`` of npm's own lock in node_modules; empty where nothing is installed.
+
+    ``cache_left`` tells of an installation that was killed before it tidied up.
+    """
 
     packages: dict[str, str]
+    cache_left: bool = False
 
 
 @dataclass
@@ -130,11 +134,12 @@ class NpmProject(Resource):
 
     def read(self) -> ProjectState:
         # npm writes this file last, so a broken installation has none.
-        return ProjectState(_packages(self.path / "node_modules/.package-lock.json"))
+        packages = _packages(self.path / "node_modules/.package-lock.json")
+        return ProjectState(packages, self._cache.exists())
 
     def change(self, state: ProjectState) -> Change | None:
         wanted = _packages(self.source / "package-lock.json")
-        if state.packages == wanted:
+        if state.packages == wanted and not state.cache_left:
             return None
         kind: Kind = "update" if state.packages else "create"
         top = json.loads((self.source / "package.json").read_text())["dependencies"]
@@ -146,27 +151,25 @@ class NpmProject(Resource):
         self.path.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copyfile(self.source / name, self.path / name)
-        cache = self.path / ".npm-cache"
-        quiet: list[str | Path] = [
-            "--no-audit",
-            "--no-fund",
-            "--no-update-notifier",
-            "--cache",
-            cache,
-        ]
+        quiet = ["--no-audit", "--no-fund", "--no-update-notifier"]
         env = machine.environment(first=self.runtime.program.parent)
         try:
-            npm = [*self.runtime.npm(), "ci", "--omit=dev", *quiet]
+            npm = [*self.runtime.npm(), "ci", "--omit=dev", *quiet, "--cache", self._cache]
             machine.run(npm, cwd=self.path, env={**env, "NODE_DISABLE_COMPILE_CACHE": "1"})
         except BaseException:
             shutil.rmtree(self.path / "node_modules", ignore_errors=True)
             raise
         finally:
-            shutil.rmtree(cache, ignore_errors=True)
+            shutil.rmtree(self._cache, ignore_errors=True)
 
     def restore(self, state: ProjectState, backups: Path) -> None:
         if not state.packages:
             shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def _cache(self) -> Path:
+        """npm's, for this installation alone; a crash leaves it there."""
+        return self.path / ".npm-cache"
 
 
 def _packages(lock: Path) -> dict[str, str]:
