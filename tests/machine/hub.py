@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-import urllib3
 from debian import Machine
 from trees import Layers
 
@@ -15,8 +14,6 @@ CHECKOUT = "/srv/runbook"
 GROUP = "jupyterhub-users"
 URL = "http://127.0.0.1:8000"
 WHO = "import getpass; print(getpass.getuser(), 6*7)"
-
-urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the certificate is our own
 
 
 @dataclass(frozen=True)

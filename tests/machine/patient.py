@@ -18,7 +18,7 @@ PREFIX = "/opt/jupyterhub"
 CHANGED = (
     f"{LOCAL} /etc/sudoers.d {PREFIX}/bin/sudospawner-singleuser {PREFIX}/bin/jupyterhub-singleuser"
 )
-PATIENCE = "c.Spawner.http_timeout = 20\n"  # a server that died is given up sooner
+PATIENCE = "c.Spawner.http_timeout = 12\n"  # a server that died is given up sooner
 
 
 @dataclass(frozen=True)
