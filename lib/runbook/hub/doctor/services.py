@@ -168,10 +168,8 @@ def _program(
     environment = said.get("environment", "")
     path = re.search(r'PATH="?([^",]*)', environment)
     control = (_beside(command, "supervisorctl"), "-c", str(conf))
-    # A daemon that hangs keeps its socket open and answers nothing.
-    asked = machine.run([*control, "status", name], check=False, timeout=STATUS_SECONDS)
-    status = asked.stdout.split()
-    pid = re.search(r"pid (\d+)", " ".join(status)) if daemon else None
+    status = _status([*control, "status", name]) if daemon else []
+    pid = re.search(r"pid (\d+)", " ".join(status))
     return Service(
         name=name,
         manager="supervisor",
@@ -180,11 +178,16 @@ def _program(
         folder=said.get("directory", "/"),
         path=path[1] if path else "",
         pid=int(pid[1]) if pid else 0,
-        state=status[1] if daemon and len(status) > 1 else "supervisord does not run",
+        state=status[1] if len(status) > 1 else "supervisord does not run",
         logs=tuple(Path(said[k]) for k in ("stdout_logfile", "stderr_logfile") if k in said),
         control=control,
         awaken=() if daemon else (_beside(command, "supervisord"), "-c", str(conf)),
     )
+
+
+def _status(asking: Sequence[str]) -> list[str]:
+    """The words of the answer; none of a daemon that hangs, with its socket open."""
+    return machine.run(asking, check=False, timeout=STATUS_SECONDS).stdout.split()
 
 
 def _beside(command: Sequence[str], tool: str) -> str:
