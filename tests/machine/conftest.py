@@ -7,11 +7,19 @@ Where this computer cannot boot one, the tests are skipped with one plain line; 
 import os
 from collections.abc import Iterator
 
+import network
 import pytest
 from compare import accounts, listing
 from debian import Machine, fresh, reasons_not, wait_until
 from hub import CHECKOUT, PROJECT, Installed, hub_answers
 from trees import Layers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_network() -> None:
+    """Each worker has its machines in a network of its own, where that can be had."""
+    if network.can_be_had():
+        network.Network().enter()
 
 
 @pytest.fixture(scope="session")

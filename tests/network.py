@@ -1,0 +1,85 @@
+"""A network of its own for whoever runs tests: nobody else's ports, and a way to the registries.
+
+    with Network() as network:
+        subprocess.run(network.inside(["ip", "address"]))
+
+What listens on port 8000 there listens there alone, so several test sessions, or several workers
+of one, can have machines at the same time. The way out is slirp4netns, which needs no firewall
+rule and changes nothing of this computer. Where it is not there, everybody shares one network.
+"""
+
+import atexit
+import ctypes
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+
+def can_be_had() -> bool:
+    """Whether this account may make a network with a way out."""
+    return (
+        os.geteuid() == 0
+        and shutil.which("slirp4netns") is not None
+        and os.access("/dev/net/tun", os.R_OK | os.W_OK)
+    )
+
+
+class Network:
+    """A network namespace, alive until `close`, or until the process that made it ends."""
+
+    def __init__(self) -> None:
+        self._holder = _bound_to_us(["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"])
+        assert self._holder.stdout
+        self._holder.stdout.readline()
+        self.path = Path(f"/proc/{self._holder.pid}/ns/net")
+        self._way_out = _bound_to_us(
+            ["slirp4netns", "--configure", "--mtu=65520", "--ready-fd=1"]
+            + ["--netns-type=path", str(self.path), "tap0"]
+        )
+        assert self._way_out.stdout
+        ready = self._way_out.stdout.read(1)
+        assert ready == b"1", f"slirp4netns gave up ({self._way_out.wait()})"
+        atexit.register(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def inside(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs ``argv`` in this network."""
+        return ["nsenter", f"--net={self.path}", *argv]
+
+    def enter(self) -> None:
+        """From now on this thread, and all that it starts, is in this network.
+
+        Raises
+        ------
+        OSError
+            where the kernel refuses.
+        """
+        libc = ctypes.CDLL(None, use_errno=True)
+        with self.path.open() as namespace:
+            if libc.setns(namespace.fileno(), 0):
+                raise OSError(ctypes.get_errno(), "setns", str(self.path))
+
+    def close(self) -> None:
+        for process in (self._way_out, self._holder):
+            process.kill()
+            process.wait()
+        atexit.unregister(self.close)
+
+
+def _bound_to_us(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """A process that ends with the thread that started it."""
+    return subprocess.Popen(
+        ["setpriv", "--pdeathsig", "KILL", *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
