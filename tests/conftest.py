@@ -1,35 +1,79 @@
-"""What every test session does: order, workers, and what it says at its end."""
+"""What every test session does: which tests, in which order, by which worker, and what it says."""
 
+import hashlib
+import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from progress import Progress
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-#: They boot machines, and all machines share the ports of this computer.
-ON_MACHINES = ("machine", "bench")
+#: How many drills a run of everything draws, by the commit's hash.
+DRAWN = 2
+#: Modules that take minutes begin first, the longest before all, or a worker ends long after all.
+LONGEST_FIRST = ("test_main", "test_doctor_server")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measurements come last, when nothing else runs."""
-    items.sort(key=lambda item: _folder(item.nodeid) == "bench")
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("runbook")
+    tiers = ("main", "all", "named", "drills", "bench")
+    group.addoption("--tier", choices=tiers, default="named", help="See `./runbook test --help`.")
+    group.addoption("--keep-machine", action="store_true", help="Leave a failed machine running.")
 
 
-class OneForMachines(LoadScopeScheduling):  # type: ignore[misc]
-    """One worker has all the machines, in their order; the others take the rest file by file.
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # a worker says nothing
+        config.pluginmanager.register(Progress(config))
 
-    Not ``--dist=loadgroup``, which pytest-xdist 3.8 loses under pytest 9.2: it writes the groups
-    into an attribute that pytest does not read any more.
-    """
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests of this tier, the longest modules first."""
+    wanted = [item for item in items if _is_of(item, config.getoption("tier"))]
+    if config.getoption("tier") == "all":
+        wanted += _drawn([item for item in items if item.get_closest_marker("drill")])
+    gone = set(items) - set(wanted)
+    if gone:
+        config.hook.pytest_deselected(items=[item for item in items if item in gone])
+    items[:] = sorted(wanted, key=lambda item: _rank(item.path.stem))
+
+
+def _is_of(item: pytest.Item, tier: str) -> bool:
+    """Drills are of their tier alone; of the tests on machines the tier `main` has the main job."""
+    drill = item.get_closest_marker("drill") is not None
+    if tier == "drills" or drill:
+        return drill and tier == "drills"
+    booted = item.get_closest_marker("machine") is not None
+    return tier != "main" or not booted or item.get_closest_marker("main") is not None
+
+
+def _drawn(drills: list[pytest.Item]) -> list[pytest.Item]:
+    """A few, others with each commit, and the same in every worker."""
+    head = ["git", "-c", "safe.directory=*", "rev-parse", "HEAD"]
+    commit = subprocess.run(head, cwd=Path(__file__).parent, capture_output=True).stdout
+
+    def lot(item: pytest.Item) -> bytes:
+        return hashlib.sha256(commit + item.nodeid.encode()).digest()
+
+    return sorted(drills, key=lot)[:DRAWN]
+
+
+def _rank(module: str) -> int:
+    return LONGEST_FIRST.index(module) if module in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+class ByModule(LoadScopeScheduling):  # type: ignore[misc]
+    """A module after another to whoever is free, in the order of the collection."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "machines" if _folder(nodeid) in ON_MACHINES else nodeid.partition("::")[0]
+        return nodeid.partition("::")[0]
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneForMachines:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModule:
     """How the tests are shared out where there are several workers."""
-    config.option.loadscopereorder = False  # machines first: they take longest
-    return OneForMachines(config, log)
+    config.option.loadscopereorder = False
+    return ByModule(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -44,8 +88,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("ratios, measured in this run")
     for ratio in ratios:
         terminalreporter.line(f"  {float(ratio['ratio']):6.2f}   {ratio['what']}")
-
-
-def _folder(nodeid: str) -> str:
-    """Of "tests/unit/test_plan.py::test_it": unit."""
-    return nodeid.removeprefix("tests/").partition("/")[0]

@@ -143,15 +143,23 @@ def lab(words: Sequence[str]) -> NoReturn:
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGS]")
 def test(words: Sequence[str]) -> NoReturn:
-    """Run the tests: all of them, on every core; or what pytest's arguments say.
+    """Run the tests: what a change needs to know, in at most ten minutes on two cores.
+
+    \b
+    --all            everything but measurements and most drills; what CI runs, at most 25 minutes
+    --drills         long sequences and whole tables of faults; an hour
+    --bench          ratios against the same work by bare commands; let nothing else run
+    --mutations [N]  change the code in N places, and see which changes no test notices
+    --keep-machine   stop at the first failure, and leave its machine running to look inside
+
+    tests/unit and tests/notebooks run where they can change nothing of this computer; the others
+    boot throw-away Debians, as root.
 
     \b
     For example:
         ./runbook test tests/unit -k journal
     """
-    os.chdir(ROOT)
-    all_tests = ("--numprocesses=logical", "--maxprocesses=4")
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *(words or all_tests)])
+    os.execv(sys.executable, [sys.executable, str(ROOT / "tests/run.py"), *words])
 
 
 def _go(

@@ -1,0 +1,73 @@
+"""What is said while tests run: which now, how many are left, and at once what failed."""
+
+import time
+
+import pytest
+
+#: A test that took longer has a line of its own; several quick ones share one.
+LONG = 3.0  # seconds
+
+
+class Progress:
+    """Lines a person can follow, instead of dots."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._started = time.monotonic()
+        self._said = self._started
+        self._begun: dict[str, float] = {}
+        self._outcomes: dict[str, str] = {}
+        self._seconds: dict[str, float] = {}
+        self._total = 0
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._total = len(session.items)
+
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._total = len(ids)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._begun[nodeid] = time.monotonic()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """No dot for what passed; the rest as ever."""
+        if report.outcome == "failed":
+            return None
+        if report.when == "call" or report.skipped:
+            return report.outcome, "", ""
+        return "", "", ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        name = report.nodeid
+        self._seconds[name] = self._seconds.get(name, 0) + report.duration
+        if report.outcome != "passed" or name not in self._outcomes:
+            self._outcomes[name] = report.outcome
+        if report.when == "teardown":
+            self._ended(name)
+
+    def _ended(self, name: str) -> None:
+        self._begun.pop(name, None)
+        outcome, seconds = self._outcomes[name], self._seconds[name]
+        recent = time.monotonic() - self._said
+        if outcome == "failed" or seconds > LONG or recent > LONG:
+            self._say(f"{outcome:7} {seconds:6.1f} s  {short(name)}")
+
+    def _say(self, what: str) -> None:
+        now = time.monotonic()
+        self._said = now
+        left = self._total - len(self._outcomes)
+        running = ", ".join(short(name) for name in self._begun)
+        minutes, seconds = divmod(int(now - self._started), 60)
+        line = f"{minutes:3}:{seconds:02}  {what}   ({left} left{running and f'; now {running}'})"
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter:
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+
+def short(nodeid: str) -> str:
+    """Of "tests/unit/test_plan.py::test_it[case]": plan: it[case]."""
+    path, _, test = nodeid.partition("::")
+    module = path.rpartition("/")[2].removeprefix("test_").removesuffix(".py")
+    return f"{module}: {test.removeprefix('test_').replace('_', ' ')}"
