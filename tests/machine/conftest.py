@@ -59,6 +59,16 @@ def installed(prepared: Layers) -> Installed:
         return Installed(machine.snapshot(), done.stdout)
 
 
+@pytest.fixture(scope="session")
+def after_install(prepared: Layers) -> Layers:
+    """That machine after the stage that takes longest, 10-install: where later ones begin."""
+    with Machine(prepared) as machine:
+        machine.boot()
+        machine.run(["./runbook", "run", "--only", "10-install"], cwd=CHECKOUT, timeout=600)
+        machine.stop(clean=True)
+        return machine.snapshot()
+
+
 @pytest.fixture
 def server(installed: Installed) -> Iterator[Machine]:
     """That machine, booted anew, its hub answering: it was started at boot."""
