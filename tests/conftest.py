@@ -1,5 +1,7 @@
 """What every test session does: order, workers, and what it says at its end."""
 
+import os
+import random
 from collections import Counter
 
 import pytest
@@ -8,6 +10,16 @@ from xdist.scheduler import LoadScopeScheduling
 
 #: They boot machines, and all machines share the ports of this computer.
 ON_MACHINES = ("machine", "bench")
+
+
+def pytest_configure() -> None:
+    """What tests draw is drawn anew in each session, unless `RUNBOOK_TEST_SEED` is given; the
+    workers have it from here."""
+    os.environ.setdefault("RUNBOOK_TEST_SEED", f"{random.SystemRandom().randrange(16**6):06x}")
+
+
+def pytest_report_header() -> str:
+    return f"RUNBOOK_TEST_SEED={os.environ['RUNBOOK_TEST_SEED']}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 from debian import Machine
 from hub import CHECKOUT
 
-#: New for each session unless it is given, and named by whatever fails.
-SEED = os.environ.setdefault("RUNBOOK_TEST_SEED", f"{random.SystemRandom().randrange(16**6):06x}")
+#: New for each session unless it is given (tests/conftest.py); whatever fails names it.
+SEED = os.environ["RUNBOOK_TEST_SEED"]
 PYTHON = f"{CHECKOUT}/.venv/bin/python"
 #: Whatever a stage does between two saves of its record, on a machine that has much else to do.
 MINUTES = 600.0
