@@ -1,6 +1,8 @@
 """What every test session does: which tests, in which order, by which worker, and what it says."""
 
 import hashlib
+import os
+import random
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -24,8 +26,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """What tests draw is drawn anew in each session, unless `RUNBOOK_TEST_SEED` is given; the
+    workers have it from here."""
+    os.environ.setdefault("RUNBOOK_TEST_SEED", f"{random.SystemRandom().randrange(16**6):06x}")
     if not hasattr(config, "workerinput"):  # a worker says nothing
         config.pluginmanager.register(Progress(config))
+
+
+def pytest_report_header() -> str:
+    return f"RUNBOOK_TEST_SEED={os.environ['RUNBOOK_TEST_SEED']}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -77,12 +86,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModul
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Why tests were skipped, a line for each reason; and the ratios that were measured."""
+    """Why tests were skipped, a line for each reason; what was done on machines; ratios."""
     places = [report.longrepr for report in terminalreporter.getreports("skipped")]
     reasons = Counter(place[2] for place in places if isinstance(place, tuple))
     for reason, number in reasons.items():
         terminalreporter.line(f"{number} skipped: {reason.removeprefix('Skipped: ')}")
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    said = [v for r in reports for name, v in r.user_properties if name == "log"]
+    if said:
+        terminalreporter.section("the main job, on a bare Debian")
+    for text in said:
+        terminalreporter.line(text)
     ratios = [v for r in reports for name, v in r.user_properties if name == "ratio"]
     if ratios:
         terminalreporter.section("ratios, measured in this run")

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import network
 import pytest
+import ready_made
 from compare import accounts, listing
 from debian import Machine, fresh, reasons_not, wait_until
-from hub import CHECKOUT, PROJECT, Installed, hub_answers
+from hub import Installed, hub_answers
 from trees import Layers
 
 
@@ -41,22 +42,20 @@ def machine(debian_base: Layers) -> Iterator[Machine]:
 @pytest.fixture(scope="session")
 def prepared(debian_base: Layers) -> Layers:
     """A bare Debian with the checkout in `CHECKOUT` and the runbook's own environment made."""
-    with Machine(debian_base) as machine:
-        machine.boot()
-        machine.push(PROJECT, CHECKOUT)
-        machine.run(["./runbook", "--version"], cwd=CHECKOUT, timeout=300)
-        machine.stop()
-        return machine.snapshot()
+    return ready_made.prepared(debian_base)
 
 
 @pytest.fixture(scope="session")
-def installed(prepared: Layers) -> Installed:
+def installed(debian_base: Layers) -> Installed:
     """What `./runbook run`, the README's first command, makes of that machine, and what it says."""
-    with Machine(prepared) as machine:
-        machine.boot()
-        done = machine.run(["./runbook", "run"], cwd=CHECKOUT, timeout=600)
-        machine.stop(clean=True)
-        return Installed(machine.snapshot(), done.stdout)
+    return ready_made.after_run(debian_base, "installed", "run")
+
+
+@pytest.fixture(scope="session")
+def after_install(debian_base: Layers) -> Layers:
+    """That machine after the stage that takes longest, 10-install: where later ones begin."""
+    words = ("run", "--only", "10-install")
+    return ready_made.after_run(debian_base, "after-install", *words).layers
 
 
 @pytest.fixture

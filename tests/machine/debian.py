@@ -126,6 +126,11 @@ class Machine:
         return self._overlay.root
 
     @property
+    def layers(self) -> Layers:
+        """What the machine has written, topmost, and the trees below it."""
+        return (self._overlay.upper, *self._overlay.lowers)
+
+    @property
     def leader(self) -> int:
         """The host's number of the machine's PID 1; 0 while it is not running."""
         return self._leader

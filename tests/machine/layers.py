@@ -2,7 +2,7 @@
 
 A layer is kept in a folder of the cache under a name and a key, the hash of all that it was made
 from. One process makes it, others wait; it is looked over before use; what nobody used for a week,
-and what a newer one of the same name replaced, is thrown away unless somebody has it in use. Without
+and what newer ones of the same name replaced, is thrown away unless somebody has it in use. Without
 the cache everything is made anew, and the tests are the same.
 """
 
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from debian import Machine
 from trees import cache
 
 OLD = 7 * 24 * 3600  # seconds since its last use
@@ -35,7 +36,9 @@ def key(*parts: str | bytes) -> str:
 
 def content(*paths: Path) -> bytes:
     """Names, modes and contents of files, and of all files below folders."""
-    files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    files = [
+        file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
+    ]
     whole = hashlib.sha256()
     for file in files:
         if file.is_file() and "__pycache__" not in file.parts:
@@ -44,34 +47,29 @@ def content(*paths: Path) -> bytes:
     return whole.digest()
 
 
-def kept(name: str, key: str, make: Callable[[], Path]) -> Path:
-    """The layer of this name and key: the one that is kept, or what ``make`` gives, kept.
-
-    ``make`` returns a folder, the upper one of an overlay, which is copied.
-    """
+def kept(name: str, key: str, make: Callable[[], Machine]) -> Path:
+    """What a machine has written: the layer kept under this name and key, or that of the stopped
+    machine that ``make`` returns."""
     folder = _folder() / f"{name}-{key}"
-    with locked(name):
+    with _locked(name):
         if not _is_whole(folder):
             _remove(folder)
-            _copy(make(), folder)
+            with make() as machine:
+                _copy(machine.layers[0], folder)
         _use(folder)
-    throw_away(name)
+        _throw_away(name)
     return folder
 
 
-def is_kept(name: str, key: str) -> bool:
-    return _is_whole(_folder() / f"{name}-{key}")
-
-
 @contextlib.contextmanager
-def locked(name: str) -> Iterator[None]:
+def _locked(name: str) -> Iterator[None]:
     """Nobody else makes a layer of this name meanwhile."""
     with (_folder() / f"{name}.making").open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def throw_away(name: str) -> None:
+def _throw_away(name: str) -> None:
     """Remove layers of this name that are old, or more than `NEWEST`, and that nobody uses."""
     layers = [path for path in _folder().glob(f"{name}-*") if path.is_dir()]
     layers.sort(key=_last_used, reverse=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from compare import accounts, listing, system, tree
 from debian import Machine, wait_until
-from faults import machine_is_sound, notebooks_are_true
+from faults import MINUTES, PYTHON, machine_is_sound, notebooks_are_true
 from hub import CHECKOUT, hub_answers, latest_record, runbook
 from trees import Layers
 
@@ -36,11 +36,10 @@ Fault = Callable[[Machine], tuple[int, str]]
 def run_until_apply(machine: Machine, then: Callable[[], object]) -> tuple[int, str]:
     """Run, and do ``then`` once the apply cell is being executed; exit code and what was said."""
     run = machine.start(["./runbook", "run"], cwd=CHECKOUT)
-    python = f"{CHECKOUT}/.venv/bin/python"
-    ask = [python, "-c", APPLYING]
-    wait_until("the apply cell", lambda: machine.run(ask, cwd=CHECKOUT).stdout, 60)
+    ask = [PYTHON, "-c", APPLYING]
+    wait_until("the apply cell", lambda: machine.run(ask, cwd=CHECKOUT).stdout, MINUTES)
     then()
-    said, _ = run.communicate(timeout=120)
+    said, _ = run.communicate(timeout=MINUTES)
     return run.returncode, said
 
 
@@ -83,37 +82,55 @@ def edited(machine: Machine, path: str, old: str, new: str) -> Iterator[None]:
     machine.write(whole, before)
 
 
-@pytest.mark.parametrize(
-    ("fault", "why"),
-    [
-        (kernel_killed, "Kernel died"),
-        (time_is_up, "timed out"),
-        (disk_is_full, "cannot be written: No space left on device"),
-    ],
-    ids=["kernel-killed", "time-is-up", "disk-full"],
-)
-def test_a_fault_in_the_apply_cell_can_be_taken_back_and_resumed(
-    prepared: Layers, undisturbed: tuple[set[str], str], fault: Fault, why: str
-) -> None:
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "kernel-killed": (kernel_killed, "Kernel died"),
+    "time-is-up": (time_is_up, "timed out"),
+    "disk-full": (disk_is_full, "cannot be written: No space left on device"),
+}
+
+
+def test_a_kernel_killed_in_the_apply_cell_is_told_and_can_be_taken_back(prepared: Layers) -> None:
     with Machine(prepared) as machine:
-        machine.boot()
-        before, system_before = tree(machine), system(machine)
-        for way_on in ("undo", "resume"):
-            code, said = fault(machine)
-            assert (code, why in said) == (1, True), said
-            record_is_true(machine)
-            machine_is_sound(machine)
-            if way_on == "resume":
-                code, said = runbook(machine, "run", "--resume")
-                assert code == 0, said
-                assert wait_until("the hub", hub_answers)
-                assert sorted(listing(machine) ^ undisturbed[0]) == []
-                assert accounts(machine) == undisturbed[1]
-            code, said = runbook(machine, "undo", "all")
-            assert code == 0, said
-            assert sorted(tree(machine) ^ before) == []
-            assert system(machine) == system_before
-            machine.run(["umount", f"{CHECKOUT}/runs"], check=False)
+        faulted(machine, "kernel-killed", lambda: None)
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_apply_cell_can_be_taken_back(prepared: Layers, fault: str) -> None:
+    with Machine(prepared) as machine:
+        faulted(machine, fault, lambda: None)
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_apply_cell_can_be_resumed_and_then_taken_back(
+    prepared: Layers, undisturbed: tuple[set[str], str], fault: str
+) -> None:
+    def resume() -> None:
+        code, said = runbook(machine, "run", "--resume")
+        assert code == 0, said
+        assert wait_until("the hub", hub_answers, MINUTES)
+        assert sorted(listing(machine) ^ undisturbed[0]) == []
+        assert accounts(machine) == undisturbed[1]
+
+    with Machine(prepared) as machine:
+        faulted(machine, fault, resume)
+
+
+def faulted(machine: Machine, name: str, then: Callable[[], None]) -> None:
+    """The fault is told, the record true; after ``then`` an undo leaves nothing."""
+    fault, why = FAULTS[name]
+    machine.boot()
+    before, system_before = tree(machine), system(machine)
+    code, said = fault(machine)
+    assert (code, why in said) == (1, True), said
+    record_is_true(machine)
+    machine_is_sound(machine)
+    then()
+    code, said = runbook(machine, "undo", "all")
+    assert code == 0, said
+    assert sorted(tree(machine) ^ before) == []
+    assert system(machine) == system_before
 
 
 def record_is_true(machine: Machine) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from compare import accounts, listing
 from debian import Machine, wait_until
+from faults import MINUTES
 from hub import CHECKOUT, Installed, hub_answers
 from trees import Layers
 
@@ -45,7 +46,7 @@ def test_stepping_through_gives_the_same_machine_as_the_run(
 def test_plain_papermill_executes_a_notebook_with_a_parameter_file(installed: Installed) -> None:
     with Machine(installed.layers) as machine:
         machine.boot()
-        wait_until("the hub after the boot", hub_answers)
+        wait_until("the hub after the boot", hub_answers, MINUTES)
         for name in ("30-sudospawner", "80-verify"):
             words = [f"notebooks/{name}.ipynb", "/root/out.ipynb", "-f", "params/server.yaml"]
             machine.run([f"{CHECKOUT}/.venv/bin/papermill", *words], cwd=CHECKOUT, timeout=300)

@@ -1,12 +1,13 @@
 """Install, then undo: nothing is left but what people own."""
 
-import random
+import json
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 from compare import system, tree
 from debian import Machine
-from faults import disturb
+from faults import LONG, Kill, chance, disturb, journal, notebooks_are_true
 from hub import CHECKOUT, PROJECT, latest_record, runbook
 from trees import Layers
 from visitor import Visitor
@@ -51,20 +52,47 @@ def test_undo_takes_back_the_debian_packages_too(prepared: Layers) -> None:
         assert sorted(tree(machine, *apts) ^ before) == []
 
 
-def test_an_undo_killed_on_the_way_is_finished_by_the_next(prepared: Layers) -> None:
-    chance = random.Random(1)
-    with Machine(prepared) as machine:
-        machine.boot()
-        before, system_before = tree(machine), system(machine)
-        code, said = runbook(machine, "run")
-        assert code == 0, said
-        moments = [chance.uniform(1.5, 3.5) for _ in range(3)]  # an undo takes about four seconds
-        for moment in moments:
-            disturb(machine, moment, "undo", "all")
-        code, said = runbook(machine, "undo", "all")
-        assert code == 0, said
-        assert sorted(tree(machine) ^ before) == [], moments
-        assert system(machine) == system_before
+#: Kinds that an undo of the stages after 10-install takes back, and those of that stage.
+LATER = (
+    *("File", "Directory", "StateDirectory", "StateFile", "SecretFile", "Group", "User"),
+    *("Membership", "SystemdService"),
+)
+EARLY = ("Link", "NpmProject", "NodeRuntime", "PythonEnvironment")
+
+
+def test_an_undo_killed_on_the_way_is_finished_by_the_next(after_install: Layers) -> None:
+    drawn = chance("undo")
+    with Machine(after_install) as machine:
+        killed_on_the_way(machine, drawn, drawn.choice(LATER))
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("kind", [*LATER, *EARLY])
+def test_an_undo_killed_at_each_kind_of_resource_is_finished_by_the_next(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    layers = request.getfixturevalue("prepared" if kind in EARLY else "after_install")
+    with Machine(layers) as machine:
+        killed_on_the_way(machine, chance(f"undo {kind}"), kind)
+
+
+def killed_on_the_way(machine: Machine, drawn: Random, kind: str) -> None:
+    machine.boot()
+    before, system_before = tree(machine), system(machine)
+    old = len(journal(machine))
+    code, said = runbook(machine, "run")
+    assert code == 0, said
+    begun = [line for line in journal(machine)[old:] if line["event"] == "begin"]
+    paths = {json.dumps(line["resource"]) for line in begun if line["resource"]["kind"] == kind}
+    number = drawn.randint(1, len(paths))
+    seconds = drawn.choice([0, drawn.uniform(0, 0.05), LONG])
+    kill = Kill(number, kind, seconds, event="undoing")
+    disturb(machine, kill, "undo")
+    notebooks_are_true(machine)
+    code, said = runbook(machine, "undo")
+    assert code == 0, (kill, said)
+    assert sorted(tree(machine) ^ before) == [], kill
+    assert system(machine) == system_before, kill
 
 
 @pytest.fixture(scope="module")
@@ -130,11 +158,9 @@ def test_force_takes_back_an_edited_file_and_keeps_a_copy(lived_in: tuple[Machin
     assert machine.read("/home/ann/notebooks/thesis.txt") == "years of work"
 
 
-def test_undo_of_the_latest_run_takes_back_that_run_alone(prepared: Layers) -> None:
-    with Machine(prepared) as machine:
+def test_undo_of_the_latest_run_takes_back_that_run_alone(after_install: Layers) -> None:
+    with Machine(after_install) as machine:
         machine.boot()
-        code, said = runbook(machine, "run", "--only", "10-install")
-        assert code == 0, said
         before = tree(machine)
         code, said = runbook(machine, "run", "--only", "20-configure")
         assert code == 0, said

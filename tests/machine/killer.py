@@ -1,0 +1,100 @@
+"""Put into a test machine's own Python: kills a run inside a change, as the journal tells of it.
+
+A kill by the clock hits anything, or nothing. Here the process that makes the changes dies by
+SIGKILL after an entry of the journal is on the disk, and before the one that says it is done:
+`seconds` later (0: at once), or, where the change takes less, when its end is about to be written.
+`RUNBOOK_TEST_KILL` is a `faults.Kill` as JSON. Which entry it was is written to its `said`, and so
+is what was changed before the journal told of it.
+"""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from runbook.journal import Journal
+
+WHICH = json.loads(os.environ["RUNBOOK_TEST_KILL"])
+
+counted = 0
+entries: list[str] = []
+late: list[str] = []
+begin, end = Journal.begin, Journal.end
+taking_back, taken_back = Journal.taking_back, Journal.taken_back
+
+
+def begun(journal: Journal, stage: str, summary: str, resource: Any, before: Any) -> str:
+    entry = begin(journal, stage, summary, resource, before)
+    if state(resource) != before:
+        late.append(summary)
+    aim(journal, "begin", [entry])
+    return entry
+
+
+def ended(journal: Journal, entry: str, after: Any) -> None:
+    if entry in entries:
+        kill("the change was made")
+    end(journal, entry, after)
+
+
+def undoing(journal: Journal, names: Sequence[str]) -> None:
+    if entries:
+        kill("the next one was about to be taken back")
+    taking_back(journal, names)
+    line = begin_of(journal, names[0])
+    if state(line["resource"]) == line["before"]:
+        late.append(f"take back: {line['summary']}")
+    aim(journal, "undoing", names)
+
+
+def undone(journal: Journal, names: Sequence[str]) -> None:
+    if set(names) & set(entries):
+        kill("the change was taken back")
+    taken_back(journal, names)
+
+
+def aim(journal: Journal, event: str, names: Sequence[str]) -> None:
+    """Count this entry, and kill, now or soon, where it is the one that was asked for."""
+    global counted
+    kind = begin_of(journal, names[0])["resource"]["kind"]
+    if event != WHICH["event"] or WHICH["kind"] not in ("", kind):
+        return
+    counted += 1
+    if counted == WHICH["number"]:
+        entries.extend(names)
+        if not WHICH["seconds"]:
+            kill("nothing of it was done")
+        timer = threading.Timer(WHICH["seconds"], kill, ["it was under way"])
+        timer.daemon = True
+        timer.start()
+
+
+def begin_of(journal: Journal, entry: str) -> dict[str, Any]:
+    lines = (line for line in journal.entries() if line["event"] == "begin")
+    return next(line for line in lines if line["id"] == entry)
+
+
+def state(identity: dict[str, str]) -> dict[str, Any]:
+    """The present one, as the journal has states."""
+    from runbook.resources import Resource  # too much for each start of Python
+
+    resource = Resource.of(identity)
+    return resource.as_json(resource.read())
+
+
+def kill(moment: str) -> None:
+    """The runner, its other kernel, and us: nothing is left that could put things in order."""
+    Path(WHICH["said"]).write_text(json.dumps({"entries": entries, "moment": moment, "late": late}))
+    runner = os.getppid()
+    ours = Path(f"/proc/{runner}/task/{runner}/children").read_text().split()
+    if WHICH["whom"] == "all":
+        for process in (runner, *(int(child) for child in ours if int(child) != os.getpid())):
+            os.kill(process, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+Journal.begin, Journal.end = begun, ended  # type: ignore[assignment, method-assign]
+Journal.taking_back, Journal.taken_back = undoing, undone  # type: ignore[assignment, method-assign]
