@@ -127,7 +127,7 @@ class _Look:
                 place = places[0][1]
                 status = place.lstat()
                 user = self._names["passwd"].get(status.st_uid, str(status.st_uid))
-                group = str(status.st_gid)
+                group = self._names["group"].get(status.st_gid, str(status.st_gid))
                 mode = f"{stat.S_IMODE(status.st_mode):o}"
                 return "|".join([str(path), f"{user}:{group}", mode, *_content(place, status)])
         return f"{path}|gone"

@@ -114,7 +114,7 @@ def hit(machine: Machine, kill: Kill) -> Hit:
     undone = [line for line in lines if line["event"] == "undone" and entry in line["ids"]]
     inside = not ends if kill.event == "begin" else undoing and not undone
     assert inside, f"{kill}: {begin['summary']} was done"
-    assert note["late"] == [], f"{kill}: changed before the journal told of it"
+    assert note["late"] == [], f"{kill}: changed before the journal told of it: {note['late']}"
     print(f"{kill}: in {begin['summary']!r}, {note['moment']}")
     return Hit(entry, begin["resource"], note["moment"])
 
