@@ -4,15 +4,17 @@ Where this computer cannot boot one, the tests are skipped with one plain line; 
 `RUNBOOK_TEST_SUITE` chooses the Debian: bookworm (default) or trixie.
 """
 
+import contextlib
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Generator, Iterator
 
 import network
 import pytest
 import ready_made
 from compare import accounts, listing
-from debian import Machine, fresh, reasons_not, wait_until
-from hub import Installed, hub_answers
+from debian import Machine, fresh, reasons_not, running, wait_until
+from hub import Installed, hub_answers, last_words
 from trees import Layers
 
 
@@ -30,6 +32,33 @@ def debian_base() -> Layers:
         refuse = pytest.fail if os.environ.get("CI") else pytest.skip
         refuse(reason)
     return fresh(os.environ.get("RUNBOOK_TEST_SUITE", "bookworm"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a failed test's machines say of it; with ``--keep-machine``, time to look inside."""
+    report = yield
+    if report.failed:
+        for machine in running:
+            report.sections.append((f"machine {machine.leader}", last_words(machine)))
+        if running and item.config.getoption("keep_machine"):
+            keep(item)
+    return report
+
+
+def keep(item: pytest.Item) -> None:
+    """Wait until the person is done: the machines end with this process."""
+    reporter = item.config.pluginmanager.get_plugin("terminalreporter")
+    assert reporter
+    reporter.ensure_newline()
+    reporter.write_line(f"{item.nodeid} failed. To look inside its machine, while this waits:")
+    for machine in running:
+        reporter.write_line(f"  {machine.way_in}")
+    reporter.write_line("Ctrl-C here removes it.")
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 @pytest.fixture

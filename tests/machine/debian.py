@@ -34,6 +34,9 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HUB_PORTS = (8000, 8081, 8001)
 T = TypeVar("T")
 
+#: The machines that are booted now, the newest last.
+running: list["Machine"] = []
+
 
 def reasons_not() -> str:
     """Why no machine can be booted here, in one line; empty where it can."""
@@ -131,6 +134,11 @@ class Machine:
         return (self._overlay.upper, *self._overlay.lowers)
 
     @property
+    def way_in(self) -> str:
+        """The command that opens a shell in the running machine."""
+        return f"nsenter -t {self._leader} -a env -i PATH={PATH} TERM=$TERM HOME=/root bash -l"
+
+    @property
     def leader(self) -> int:
         """The host's number of the machine's PID 1; 0 while it is not running."""
         return self._leader
@@ -160,6 +168,7 @@ class Machine:
             if isinstance(error, AssertionError):
                 raise AssertionError(f"{error}\n{_tail(self._console.read_text())}") from None
             raise
+        running.append(self)
         return self
 
     def stop(self, *, clean: bool = False) -> None:
@@ -169,6 +178,8 @@ class Machine:
         """
         if not self._nspawn:
             return
+        if self in running:
+            running.remove(self)
         if clean and self._leader:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._leader, signal.SIGRTMIN + 4)  # systemd(1): power off

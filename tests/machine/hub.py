@@ -45,3 +45,30 @@ def hub_answers(url: str = URL) -> bool:
         return "version" in answer.json()
     except (requests.RequestException, ValueError):
         return False
+
+
+# What a person would look at first, a part each; nothing where there is nothing.
+LOOK = f"""
+for record in $(ls -td {CHECKOUT}/runs/*/ /home/*/runbook/runs/*/ 2>/dev/null | head -n 1); do
+    echo "--- the error of $record"
+    python3 -c 'import json, sys
+for stage in json.load(open(sys.argv[1]))["stages"]:
+    if stage.get("error"): print(stage["name"], stage["error"])' "$record/run.json"
+done
+for unit in jupyterhub jupyterhub-proxy; do
+    echo "--- $unit"
+    journalctl -u $unit -o cat -n 15 --no-pager 2>/dev/null
+    tail -n 15 /var/log/jupyterhub/$unit.log 2>/dev/null
+done
+echo "--- journal"
+journalctl -n 15 --no-pager 2>/dev/null
+true
+"""
+
+
+def last_words(machine: Machine) -> str:
+    """The record's error, and the last lines of hub, proxy and journal."""
+    try:
+        return machine.run(["sh", "-c", LOOK], check=False, timeout=60).stdout
+    except (AssertionError, OSError) as error:
+        return f"cannot be looked at: {error}"
