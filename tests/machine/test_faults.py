@@ -60,9 +60,16 @@ def test_a_killed_installation_goes_on_and_is_as_an_undisturbed_one_and_undo_lea
 def resumed(machine: Machine, undisturbed: Undisturbed, how: str) -> None:
     code, said = runbook(machine, "run", "--resume")
     assert code == 0, (how, said)
+    every_stage_is_good(machine, how)
     assert wait_until("the hub", hub_answers, MINUTES)
     assert sorted(listing(machine) ^ undisturbed[0]) == [], how
     assert accounts(machine) == undisturbed[1], how
+
+
+def every_stage_is_good(machine: Machine, how: str) -> None:
+    """None was passed over that a kill had left failed."""
+    statuses = {name: stage["status"] for name, stage in latest_record(machine).items()}
+    assert set(statuses.values()) <= {"changed", "unchanged", "skipped"}, (how, statuses)
 
 
 def taken_back(
@@ -163,6 +170,7 @@ def nothing_is_left_to_do(machine: Machine, setting: Setting, how: str) -> None:
     """No undisturbed machine was made with these parameters: the plan tells what a kill left."""
     code, said = runbook(machine, "run", "--resume", *setting.words)
     assert code == 0, (how, said)
+    every_stage_is_good(machine, how)
     assert wait_until("the hub", lambda: hub_answers() or hub_answers(TLS), MINUTES)
     code, said = runbook(machine, "plan", *setting.words)
     assert code == 0, (how, said)
