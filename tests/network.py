@@ -11,11 +11,14 @@ rule and changes nothing of this computer. Where it is not there, everybody shar
 import atexit
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
+
+RESOLVER = "10.0.2.3"  # slirp4netns(1)
 
 
 def can_be_had() -> bool:
@@ -27,6 +30,13 @@ def can_be_had() -> bool:
     )
 
 
+def resolv_conf() -> str:
+    """This computer's resolv.conf, as it holds in a `Network`: a resolver that listens on the
+    computer itself is asked through slirp4netns, at the address that it has for that."""
+    text = Path("/etc/resolv.conf").read_text()
+    return re.sub(r"(?m)^(nameserver\s+)(127\.\S+|::1)", rf"\g<1>{RESOLVER}", text)
+
+
 class Network:
     """A network namespace, alive until `close`, or until the process that made it ends."""
 
@@ -35,10 +45,8 @@ class Network:
         assert self._holder.stdout
         self._holder.stdout.readline()
         self.path = Path(f"/proc/{self._holder.pid}/ns/net")
-        self._way_out = _bound_to_us(
-            ["slirp4netns", "--configure", "--mtu=65520", "--ready-fd=1"]
-            + ["--netns-type=path", str(self.path), "tap0"]
-        )
+        options = ["--configure", "--mtu=65520", "--ready-fd=1", "--netns-type=path"]
+        self._way_out = _bound_to_us(["slirp4netns", *options, str(self.path), "tap0"])
         assert self._way_out.stdout
         ready = self._way_out.stdout.read(1)
         assert ready == b"1", f"slirp4netns gave up ({self._way_out.wait()})"
