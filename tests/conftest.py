@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,18 @@ def _drawn(drills: list[pytest.Item]) -> list[pytest.Item]:
 
 def _rank(module: str) -> int:
     return LONGEST_FIRST.index(module) if module in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Under CI nothing is skipped: what cannot run there is a failure."""
+    report = yield
+    if report.skipped and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped under CI: {call.excinfo and call.excinfo.value}"
+    return report
 
 
 class ByModule(LoadScopeScheduling):  # type: ignore[misc]

@@ -55,27 +55,29 @@ def seconds() -> Seconds:
         return Seconds(environment, first, same, second, plan, doctor, bare)
 
 
+# Each bound is 1.5 times what was measured on an idle machine of 2 cores.
 @pytest.mark.parametrize(
-    ("what", "ratio"),
+    ("what", "ratio", "bound"),
     [
-        ("the same work by the runbook / by bare commands", lambda s: s.same / s.bare),
-        ("a whole run, with accounts, sudo and proof / bare", lambda s: s.first / s.bare),
-        ("the runbook's own environment, once / bare", lambda s: s.environment / s.bare),
-        ("a second run, nothing to change / the first", lambda s: s.second / s.first),
-        ("a plan, nothing to change / the first run", lambda s: s.plan / s.first),
-        ("the doctor on a healthy hub / a plan", lambda s: s.doctor / s.plan),
+        ("the same work by the runbook / by bare commands", lambda s: s.same / s.bare, 1.5),
+        ("a whole run, with accounts, sudo and proof / bare", lambda s: s.first / s.bare, 4.1),
+        ("the runbook's own environment, once / bare", lambda s: s.environment / s.bare, 0.8),
+        ("a second run, nothing to change / the first", lambda s: s.second / s.first, 0.8),
+        ("a plan, nothing to change / the first run", lambda s: s.plan / s.first, 0.3),
+        ("the doctor on a healthy hub / a plan", lambda s: s.doctor / s.plan, 1.5),
     ],
     ids=["same-work", "whole-run", "environment", "second-run", "plan", "doctor"],
 )
-def test_a_ratio_is_measured(
+def test_a_ratio_is_at_most_half_as_much_again_as_it_was(
     what: str,
     ratio: Callable[[Seconds], float],
+    bound: float,
     seconds: Seconds,
     record_property: Callable[[str, object], None],
 ) -> None:
     measured = ratio(seconds)
     record_property("ratio", {"what": what, "ratio": measured})
-    assert measured > 0
+    assert measured <= bound
 
 
 def _runbook(machine: Machine, *words: str) -> None:

@@ -55,6 +55,11 @@ PARAMETERS: dict[str, Any] = {
     "config_dir": f"{NOWHERE}/config",
     "state_dir": f"{NOWHERE}/state",
 }
+# These two would say why they are skipped, and plan nothing, with the parameters of all.
+OWN: dict[str, dict[str, Any]] = {
+    "30-sudospawner": {"spawner": "sudo"},
+    "40-pam": {"spawner": "sudo", "authenticator": "pam", "create_system_users": True},
+}
 # IPython runs this before the notebook: the goldens are the same for root and for everybody else,
 # and on any computer, whatever listens on the hub's ports there and whichever Node and Python it
 # has. The package index is not asked: `Install._registry` would need a network, and
@@ -66,7 +71,7 @@ from pathlib import Path
 from runbook import facts, journal
 from runbook.checks import Check
 from runbook.hub import doctor
-from runbook.resources import PythonEnvironment, node
+from runbook.resources import PythonEnvironment, file, node
 from runbook.stages import CheckMachine, Install, parameters
 
 facts.is_root = lambda: False
@@ -74,6 +79,18 @@ facts.current_user = lambda: "ann"
 facts.listener = lambda port: None
 facts.processes = lambda word: iter(())
 facts.members = lambda group: []
+facts.user_exists = lambda name: name == "root"
+facts.group_exists = lambda name: name == "root"
+look = file.look
+
+
+def as_on_a_bare_machine(path, **more):
+    if str(path) == "/etc/shadow":
+        return file.FileState("file", "root", "root", "0600")
+    return file.FileState() if str(path).startswith("/etc/sudoers.d/") else look(path, **more)
+
+
+file.look = as_on_a_bare_machine
 facts.operating_system = lambda: "Debian GNU/Linux 12 (bookworm)"
 facts.has_apt = lambda: True
 facts.has_systemd = lambda: False
@@ -152,6 +169,14 @@ def test_a_planned_stage_reads_as_its_golden(golden: Path, regression: NBRegress
     regression.check(str(golden))
 
 
+@pytest.mark.parametrize("stage", [name for name in STAGES if name[:2] in ("30", "40")])
+def test_a_stage_for_root_shows_what_it_would_change(stage: str) -> None:
+    cells = {cell.id: cell for cell in nbformat.read(GOLDENS / f"{stage}.ipynb", 4).cells}
+    said = cells["plan"].outputs[0].data["text/plain"]
+    assert "skipped" not in said
+    assert "@@ -0,0 +1" in said
+
+
 def test_a_golden_has_the_cells_of_its_notebook(golden: Path) -> None:
     def sources(path: Path) -> list[tuple[str, str]]:
         return [
@@ -222,7 +247,7 @@ def produce(stage: str, path: Path) -> None:
     papermill.execute_notebook(
         str(NOTEBOOKS / f"{stage}.ipynb"),
         str(path),
-        parameters={**own, "dry_run": True},
+        parameters={**own, **OWN.get(stage, {}), "dry_run": True},
         engine_name="runbook",
         progress_bar=False,
     )

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import grp
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from account import refuse_root
 from fakes import FakePrograms
+from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from reading import CORPUS, warm
 
 from runbook import facts, journal, secrets
+from runbook.hub import configuration
+
+# A loaded computer may take its time; and what is drawn is not kept in the checkout.
+settings.register_profile("runbook", deadline=None)
+settings.load_profile("runbook")
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / f"hypothesis-{os.getuid()}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """No test here runs as root."""
+    refuse_root()
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +38,7 @@ def own_surroundings(
     home = tmp_path_factory.mktemp("journal", numbered=True)
     monkeypatch.setattr(journal, "home", lambda: home)
     monkeypatch.setattr(secrets, "_registered", set())
+    monkeypatch.setattr(configuration, "SECONDS", 300.0)  # this computer may be loaded
     for name in ("RUNBOOK_LOG", "RUNBOOK_RUN", "RUNBOOK_RUN_DIR"):
         monkeypatch.delenv(name, raising=False)
 
@@ -39,6 +56,14 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return FakePrograms(folder)
+
+
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder that every account can pass through, as /etc/jupyterhub: not so pytest's own."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ class Warm:
     def close(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=300)
 
 
 @contextmanager

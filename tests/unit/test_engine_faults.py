@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from fakes import mode
 
 TINY = Path(__file__).with_name("tiny_run.py")
-SECONDS = 20.0
+SECONDS = 300.0  # a deadline, for a loaded computer as well
 # Says who it is, then works on, with a child in a session of its own.
 WORK = """
 import os, subprocess, pathlib, time
@@ -34,13 +35,13 @@ time.sleep(600)
 class Run:
     """A run that goes on in a process of its own."""
 
-    def __init__(self, folder: Path, *cells: str) -> None:
+    def __init__(self, folder: Path, *cells: str, before: Sequence[str] = ()) -> None:
         self.folder = folder
         self.said = folder / "said"
         home = {**os.environ, "HOME": str(folder / "home")}
         (folder / "home").mkdir()
         with self.said.open("wb") as said:
-            command = [sys.executable, str(TINY), str(folder), *cells]
+            command = [*before, sys.executable, str(TINY), str(folder), *cells]
             self.process = subprocess.Popen(command, stdout=said, stderr=said, env=home)
 
     def end(self) -> int:
@@ -89,8 +90,8 @@ def goes_on(pid: int) -> bool:
 def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
     made: list[Run] = []
 
-    def begin(*cells: str) -> Run:
-        made.append(Run(tmp_path, *cells))
+    def begin(*cells: str, before: Sequence[str] = ()) -> Run:
+        made.append(Run(tmp_path, *cells, before=before))
         return made[-1]
 
     yield begin
@@ -102,11 +103,50 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 Start = Callable[..., Run]
 
 
-def test_an_exception_fails_its_cell_and_leaves_the_others_pending(start: Start) -> None:
-    run = start("1", "raise ValueError('boom')", "2")
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that printed a secret in several ways and a very long output, and then failed."""
+    run = Run(
+        tmp_path_factory.mktemp("failed"),
+        "from runbook import secrets; s = secrets.make()\nopen('secret', 'w').write(s)",
+        "for i in range(3000): print(s, i)",
+        "print(s[:20], end='', flush=True); import sys; sys.stderr.write('x'); print(s[20:])",
+        "for i in range(200_000): print('line', i)",
+        "raise ValueError('boom ' + s)",
+        "2",
+    )
     assert run.end() == 1
-    assert run.statuses() == ["completed", "failed", "pending"]
-    assert "boom" in run.said.read_text()
+    return run
+
+
+def test_an_exception_fails_its_cell_and_leaves_the_others_pending(failed: Run) -> None:
+    assert failed.statuses() == [*["completed"] * 4, "failed", "pending"]
+    assert "boom" in failed.said.read_text()
+
+
+def test_nothing_is_left_in_the_home(failed: Run) -> None:
+    assert list((failed.folder / "home").iterdir()) == []
+
+
+def test_a_secret_of_a_kernel_is_masked_in_notebook_and_log(failed: Run) -> None:
+    secret = (failed.folder / "secret").read_text()
+    kept = [path for path in failed.record.rglob("*") if path.is_file()]
+    assert any(path.name.endswith(".txt") for path in kept)
+    assert [path for path in kept if secret in path.read_text(errors="replace")] == []
+    assert [path for path in kept if secret[20:] in path.read_text(errors="replace")] == []
+    assert secret not in failed.said.read_text()
+
+
+def test_a_long_output_is_cut_in_the_notebook_and_whole_in_a_file(failed: Run) -> None:
+    (cell,) = [cell for cell in failed.notebook().cells if "200_000" in cell.source]
+    shown = "".join(output.text for output in cell.outputs)
+    (name,) = re.findall(r"the whole output is in logs/(10-install-cell-\S+\.txt)", shown)
+    log = failed.record / "logs" / name
+    assert log.read_text().splitlines() == [f"line {number}" for number in range(200_000)]
+    assert mode(log) == 0o600
+    assert "198,000 lines left out; " in shown
+    assert len(shown.splitlines()) < 2010
+    assert (shown.splitlines()[0], shown.splitlines()[-1]) == ("line 0", "line 199999")
 
 
 def test_a_kernel_that_ends_itself_fails_its_cell(start: Start) -> None:
@@ -152,12 +192,6 @@ def test_more_signals_do_not_disturb_the_end(start: Start) -> None:
     assert [pid for pid in pids if goes_on(pid)] == []
 
 
-def test_nothing_is_left_in_the_home(start: Start) -> None:
-    run = start("1")
-    run.end()
-    assert list((run.folder / "home").iterdir()) == []
-
-
 def test_what_a_dead_run_left_the_next_one_removes(start: Start, tmp_path: Path) -> None:
     run = start(WORK)
     pids = run.pids()
@@ -172,34 +206,6 @@ def test_what_a_dead_run_left_the_next_one_removes(start: Start, tmp_path: Path)
     assert [pid for pid in pids if goes_on(pid)] == []
 
 
-def test_a_secret_of_a_kernel_is_masked_in_notebook_and_log(start: Start) -> None:
-    run = start(
-        "from runbook import secrets; s = secrets.make()\nopen('secret', 'w').write(s)",
-        "for i in range(3000): print(s, i)",
-        "print(s[:20], end='', flush=True); import sys; sys.stderr.write('x'); print(s[20:])",
-        "raise ValueError(s)",
-    )
-    run.end()
-    secret = (run.folder / "secret").read_text()
-    kept = [path for path in run.record.rglob("*") if path.is_file()]
-    assert any(path.name.endswith(".txt") for path in kept)
-    assert [path for path in kept if secret in path.read_text(errors="replace")] == []
-    assert [path for path in kept if secret[20:] in path.read_text(errors="replace")] == []
-    assert secret not in run.said.read_text()
-
-
-def test_a_long_output_is_cut_in_the_notebook_and_whole_in_a_file(start: Start) -> None:
-    run = start("for i in range(200_000): print('line', i)")
-    run.end()
-    shown = "".join(o.text for cell in run.notebook().cells for o in cell.get("outputs", ()))
-    (log,) = (run.record / "logs").glob("10-install-cell-*.txt")
-    assert log.read_text().splitlines() == [f"line {number}" for number in range(200_000)]
-    assert mode(log) == 0o600
-    assert f"198,000 lines left out; the whole output is in logs/{log.name}" in shown
-    assert len(shown.splitlines()) < 2010
-    assert (shown.splitlines()[0], shown.splitlines()[-1]) == ("line 0", "line 199999")
-
-
 def test_what_a_cell_prints_is_on_the_disk_while_it_works(start: Start) -> None:
     run = start("print('so far')\nimport time; time.sleep(600)")
     wait_until(lambda: (run.folder / "runs").exists() and any((run.folder / "runs").iterdir()))
@@ -208,18 +214,24 @@ def test_what_a_cell_prints_is_on_the_disk_while_it_works(start: Start) -> None:
     assert mode(path) == 0o600
 
 
+# Mounts a disk of 6 MB for the records of a run, which nobody else sees, and where $2 bytes are
+# taken; what is on it at the end of the run is copied to where it can be seen.
+SMALL_DISK = """
+mkdir "$1/runs" && mount -t tmpfs -o size=6m runbook-test "$1/runs" || exit 70
+if [ "$2" -gt 0 ]; then head -c "$2" /dev/zero >"$1/runs/taken"; fi
+folder=$1; shift 2; "$@"; code=$?
+rm -f "$folder/runs/taken"; cp -a "$folder/runs" "$folder/kept"; exit $code
+"""
+OWN_MOUNTS = ("unshare", "--user", "--map-root-user", "--mount")
+
+
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 6 MB for the record of a run."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a disk of its own")
-    place = tmp_path / "runs"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "runbook-test", str(place)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+def small_disk(tmp_path: Path) -> Callable[[int], list[str]]:
+    """The words before a run that has its records on a small disk, so many bytes of it taken."""
+    if subprocess.run([*OWN_MOUNTS, "true"], capture_output=True).returncode:
+        pytest.skip("this computer lets an ordinary account mount nothing")
+    words = [*OWN_MOUNTS, "sh", "-c", SMALL_DISK, "sh", str(tmp_path)]
+    return lambda taken: [*words, str(taken)]
 
 
 # Fills it up, and goes on filling what others give back.
@@ -232,11 +244,14 @@ while os.statvfs("runs").f_bavail:
 """
 
 
-def test_a_full_disk_stops_the_run_and_the_record_says_so(start: Start, small_disk: Path) -> None:
-    run = start("1", FILL, "print('never')")
+def test_a_full_disk_stops_the_run_and_the_record_says_so(
+    start: Start, small_disk: Callable[[int], list[str]]
+) -> None:
+    run = start("1", FILL, "print('never')", before=small_disk(0))
     assert run.end() == 1
-    record = next(path for path in small_disk.iterdir() if path.is_dir())
-    why = f"the record {record}/10-install.ipynb cannot be written: No space"
+    record = next(path for path in (run.folder / "kept").iterdir() if path.is_dir())
+    seen = f"{run.folder}/runs/{record.name}"
+    why = f"the record {seen}/10-install.ipynb cannot be written: No space"
     assert why in run.said.read_text()
     assert "free some space" in run.said.read_text()
     notebook = nbformat.read(record / "10-install.ipynb", 4)
@@ -249,10 +264,9 @@ def test_a_full_disk_stops_the_run_and_the_record_says_so(start: Start, small_di
 
 
 def test_a_disk_with_no_room_for_a_record_is_refused_before_anything_runs(
-    start: Start, small_disk: Path
+    start: Start, small_disk: Callable[[int], list[str]]
 ) -> None:
-    (small_disk / "rest").write_bytes(bytes(4 << 20))
-    run = start("open('ran', 'w').close()")
+    run = start("open('ran', 'w').close()", before=small_disk(4 << 20))
     assert run.end() == 1
     assert not (run.folder / "ran").exists()
     assert "No space left on device" in run.said.read_text()

@@ -18,7 +18,10 @@ from runbook.hub.web import HubError, LoginRefused, ServiceClient, hub_version, 
 from runbook.resources import Link, NodeRuntime, NpmProject, Resource
 from runbook.stages.install import LOCKS
 
+pytestmark = pytest.mark.registries
+
 PASSWORD = "correct horse battery"
+SECONDS = 300  # a deadline, for a loaded computer as well
 TOKEN = "0123456789abcdef0123456789abcdef"
 CONFIG = """
 import sys
@@ -42,6 +45,7 @@ c.SimpleLocalProcessSpawner.home_dir_template = "{home}/{{username}}"
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = ["--allow-root"]
 c.Spawner.default_url = "/lab"
+c.Spawner.start_timeout = c.Spawner.http_timeout = {seconds}
 c.JupyterHub.services = [{{"name": "reader", "api_token": "{token}"}}]
 c.JupyterHub.load_roles = [
     {{"name": "reader", "scopes": ["list:users", "delete:users"], "services": ["reader"]}}
@@ -72,16 +76,17 @@ def hub(tmp_path_factory: pytest.TempPathFactory, proxy: Path) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("hub")
     public, hub_port, api = free_ports(3)
     names = {"public": public, "hub": hub_port, "api": api, "home": folder}
+    names |= {"seconds": SECONDS}
     text = CONFIG.format(password=PASSWORD, token=TOKEN, **names)
     (folder / "jupyterhub_config.py").write_text(text)
     address = f"http://127.0.0.1:{public}/base"
     process = start_hub(folder, proxy)
     try:
-        wait_until(lambda: answers(address, process), 60, "the hub to start")
+        wait_until(lambda: answers(address, process), SECONDS, "the hub to start")
         yield address
     finally:
         process.terminate()  # the hub takes proxy and servers along
-        process.wait(timeout=30)
+        process.wait(timeout=SECONDS)
 
 
 def start_hub(folder: Path, proxy: Path) -> subprocess.Popen[bytes]:
@@ -180,26 +185,26 @@ def test_an_unanswered_login_keeps_no_request_with_the_password() -> None:
 def test_a_server_is_started_used_and_stopped(visit: HubSession) -> None:
     visit.login("alice", PASSWORD)
     try:
-        assert visit.spawn() == "/base/user/alice/lab"
+        assert visit.spawn(SECONDS) == "/base/user/alice/lab"
         assert visit.running()
-        assert visit.spawn() == "/base/user/alice/lab", "joins the server there is"
-        assert visit.execute("print('six times seven')\n6 * 7") == "six times seven\n42"
+        assert visit.spawn(SECONDS) == "/base/user/alice/lab", "joins the server there is"
+        assert visit.execute("print('six times seven')\n6 * 7", SECONDS) == "six times seven\n42"
         with pytest.raises(HubError, match=r"ZeroDivisionError(.|\n)*1 / 0"):
-            visit.execute("1 / 0")
+            visit.execute("1 / 0", SECONDS)
         with pytest.raises(HubError, match="no answer within 1 s"):
             visit.execute("import time; time.sleep(60)", timeout=1)
         with pytest.raises(HubError, match="kernel died"):
-            visit.execute("import os; os._exit(3)")
+            visit.execute("import os; os._exit(3)", SECONDS)
         assert visit._api("GET", "/user/alice/api/kernels") == [], "no kernel is left"
     finally:
-        visit.stop_server()
+        visit.stop_server(SECONDS)
     assert not visit.running()
 
 
 def test_a_failing_spawn_gives_the_hubs_explanation(visit: HubSession) -> None:
     visit.login("broken", PASSWORD)
     with pytest.raises(HubError, match=r"No such file or directory.*/no/such/program"):
-        visit.spawn()
+        visit.spawn(SECONDS)
 
 
 def test_code_without_a_server_says_to_spawn_first(visit: HubSession) -> None:

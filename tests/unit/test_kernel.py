@@ -14,6 +14,7 @@ from fakes import mode
 
 from runbook.kernel import Kernel
 
+SECONDS = 300  # a deadline, for a loaded computer as well
 CHILD = "__import__('subprocess').Popen(['sleep', '600']).pid"
 
 
@@ -34,9 +35,9 @@ def value(kernel: Kernel, expression: str) -> Any:
     client = kernel.manager.blocking_client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=30)
+        client.wait_for_ready(timeout=SECONDS)
         asked = {"it": expression}
-        reply = client.execute("", user_expressions=asked, reply=True, timeout=30)
+        reply = client.execute("", user_expressions=asked, reply=True, timeout=SECONDS)
         text = reply["content"]["user_expressions"]["it"]["data"]["text/plain"]
     finally:
         client.stop_channels()
@@ -60,6 +61,7 @@ def test_a_kernel_has_the_environment_it_was_given(kernel: Kernel) -> None:
 
 
 def test_nobody_else_can_reach_a_kernel(kernel: Kernel) -> None:
+    value(kernel, "1")  # its channels are made while it starts
     folder = Path(kernel.manager.ip).parent
     channels = sorted(path.name for path in folder.iterdir() if path.is_socket())
     assert channels == [f"kernel-{number}" for number in range(1, 6)]
@@ -72,9 +74,9 @@ def test_stopping_a_kernel_leaves_no_process_and_no_socket(folder: Path) -> None
     pids = [kernel.manager.provisioner.pid, value(kernel, CHILD)]
     processes = [psutil.Process(pid) for pid in pids]
     kernel.stop()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + SECONDS
     while any(map(goes_on, processes)) and time.monotonic() < deadline:
-        pass
+        time.sleep(0.05)
     assert (list(map(goes_on, processes)), sockets.exists()) == ([False, False], False)
 
 

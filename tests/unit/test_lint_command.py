@@ -299,15 +299,8 @@ def files(folder: Path) -> list[tuple[str, int]]:
     return sorted((entry.path, entry.stat().st_mtime_ns) for entry in os.scandir(folder))
 
 
-@settings(
-    max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
-@given(st.lists(lines, max_size=5))
-def test_no_generated_configuration_crashes_it_or_makes_it_write(
-    tmp_path_factory: pytest.TempPathFactory, generated: list[tuple[str, str, str, object]]
-) -> None:
-    folder = tmp_path_factory.getbasetemp() / "generated"
-    folder.mkdir(exist_ok=True)
+def sound(folder: Path, generated: list[tuple[str, str, str, object]]) -> None:
+    """A configuration is read without a crash, findings are of it, and nothing is written."""
     file = folder / "jupyterhub_config.py"
     text = "".join(f"{written(line)}\n" for line in generated)
     file.write_text(text, errors="surrogateescape")
@@ -316,6 +309,33 @@ def test_no_generated_configuration_crashes_it_or_makes_it_write(
         assert 1 <= finding.line <= max(len(text.splitlines()), 1)
         assert finding.code in codes()
     assert files(folder) == before
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for all that is generated: hypothesis wants none of a test's own."""
+    return tmp_path_factory.mktemp("generated")
+
+
+drawn = given(generated=st.lists(lines, max_size=5))
+unhurried = settings(suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+@settings(unhurried, max_examples=60)
+@drawn
+def test_no_generated_configuration_crashes_it_or_makes_it_write(
+    shared: Path, generated: list[tuple[str, str, str, object]]
+) -> None:
+    sound(shared, generated)
+
+
+@pytest.mark.drill
+@settings(unhurried, max_examples=1000)
+@drawn
+def test_none_of_a_thousand_generated_configurations_crashes_it_or_makes_it_write(
+    shared: Path, generated: list[tuple[str, str, str, object]]
+) -> None:
+    sound(shared, generated)
 
 
 @pytest.mark.parametrize("name", ["class_misspelled", "does_not_parse"])

@@ -80,15 +80,15 @@ def written(made: list[Correction]) -> None:
 
 
 @pytest.mark.parametrize("case", cases("mistakes"), ids=lambda case: case.stem)
-def test_what_is_corrected_is_not_found_again(case: Path, tmp_path: Path) -> None:
-    before = lint(read(case, tmp_path))
+def test_what_is_corrected_is_not_found_again(case: Path, passable: Path) -> None:
+    before = lint(read(case, passable))
     made = corrections(before)
     written(made)
-    after = findings(tmp_path / "jupyterhub_config.py")
+    after = findings(passable / "jupyterhub_config.py")
     mended = {(f.code, f.what) for correction in made for f in correction.mended}
     assert mended & {(f.code, f.what) for f in after} == set()
     written(corrections(after))
-    again = corrections(findings(tmp_path / "jupyterhub_config.py"))
+    again = corrections(findings(passable / "jupyterhub_config.py"))
     assert again == []
 
 

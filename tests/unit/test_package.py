@@ -25,6 +25,13 @@ UPDATE = ["apt-get", "update", "-q"]
 QUERY = "dpkg-query"
 
 
+@pytest.fixture(autouse=True)
+def dpkg(programs: FakePrograms) -> None:
+    """None of the three is ever the computer's own."""
+    for name in ("dpkg", QUERY, "apt-get"):
+        programs.add(name)
+
+
 def apt_calls(programs: FakePrograms) -> list[list[str]]:
     return [call for call in programs.calls() if call[0] == "apt-get"]
 

@@ -13,8 +13,6 @@ from runbook.errors import ParameterError
 from runbook.stages import STAGES, Configure, Pam, Stage, Sudospawner, validate
 from runbook.stages.parameters import Address
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def values(**given: Any) -> dict[str, params.Value]:
     return {
@@ -34,11 +32,6 @@ def test_every_stage_can_be_made_of_its_defaults(stage: type[Stage]) -> None:
     made = stage()
     assert made.dry_run is False
     assert len(made.fingerprint()) == 64
-
-
-@pytest.mark.parametrize("name", ["server.yaml", "laptop.yaml"])
-def test_the_parameter_files_of_the_checkout_are_valid(name: str) -> None:
-    validate(params.load(ROOT / "params" / name))
 
 
 def test_an_unknown_name_is_refused_with_its_place_and_the_nearest() -> None:

@@ -95,7 +95,7 @@ def test_different_lanes_are_applied_at_the_same_time() -> None:
     barrier = threading.Barrier(2)
 
     def meet() -> None:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=300)
 
     Plan("stage", [Recorder(name, lane=name, on_apply=meet) for name in ("a", "b")]).apply()
     assert not barrier.broken

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runbook import references, secrets
@@ -46,10 +46,9 @@ FORMS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
 @given(value=VALUES)
 def test_a_value_is_masked_in_every_form(form: Callable[[str], str], value: str) -> None:
-    shown = form(value)
-    assert Masker([value]).text(f"<{shown}>") == f"<{MASK}>" or shown not in Masker([value]).text(
-        f"<{shown}>"
-    )
+    masked = Masker([value]).text(f"<{form(value)}>")
+    assert MASK in masked
+    assert form(value) not in masked
 
 
 @given(value=VALUES, before=NEIGHBOURS, after=NEIGHBOURS)
@@ -83,9 +82,8 @@ def test_a_value_in_two_pieces_is_masked_in_both(value: str, place: int) -> None
 
 @given(texts=st.lists(st.text(max_size=20)), value=VALUES)
 def test_what_is_no_secret_stays(texts: list[str], value: str) -> None:
-    if not any(MASK[0] in text for text in texts):
-        shown = Masker([value]).pieces(texts)
-        assert MASK in "".join(shown) or shown == texts
+    assume(MASK[0] not in "".join(texts) and value not in "".join(texts))
+    assert Masker([value]).pieces(texts) == texts
 
 
 def stream(name: str, text: str | list[str]) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import string
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from runbook.hub import doctor
 from runbook.hub.doctor import probe_of
 from runbook.hub.symptoms import LAYERS, STOPS, Symptom, symptoms
 
-EVERY = pytest.mark.parametrize("symptom", symptoms(), ids=lambda symptom: symptom.id)
 FOLDER = Path(str(doctor.__file__)).parent
 # Lines as they were written on a machine with that symptom; one is from its source.
 RECORDED = {
@@ -47,27 +47,38 @@ RECORDED = {
 }
 
 
-@EVERY
-def test_it_is_complete(symptom: Symptom) -> None:
-    for text in (symptom.id, symptom.cause, symptom.remedy, symptom.source, symptom.probe):
-        assert text.strip()
-    assert symptom.layer in LAYERS
-    assert symptom.stops in STOPS
-    assert symptom.source.startswith("https://") or symptom.source.endswith(")")
+def missing(symptom: Symptom) -> list[str]:
+    """What of a symptom is not as it has to be."""
+    texts = ("id", "cause", "remedy", "source", "probe")
+    found = [name for name in texts if not getattr(symptom, name).strip()]
+    found += ["layer"] if symptom.layer not in LAYERS else []
+    found += ["stops"] if symptom.stops not in STOPS else []
+    # A page, or the page of a manual: "sudoers(5)".
+    page = symptom.source.startswith("https://") or re.search(r"\(.+\)$", symptom.source)
+    return [*found, *([] if page else ["source is no page"])]
 
 
-@EVERY
-def test_its_probe_is_there_and_says_what_it_looks_for(symptom: Symptom) -> None:
-    probe = probe_of(symptom)
-    assert inspect.isgeneratorfunction(probe)
-    assert inspect.getdoc(probe)
+def test_each_is_complete() -> None:
+    incomplete = {symptom.id: missing(symptom) for symptom in symptoms()}
+    assert {name: parts for name, parts in incomplete.items() if parts} == {}
 
 
-@EVERY
-def test_its_texts_name_fields_and_nothing_else(symptom: Symptom) -> None:
-    for text in (symptom.cause, symptom.remedy, *symptom.commands):
-        names = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
-        assert all(name.isidentifier() for name in names), text
+def test_the_probe_of_each_is_there_and_says_what_it_looks_for() -> None:
+    probes = {symptom.id: probe_of(symptom) for symptom in symptoms()}
+    right = {n for n, p in probes.items() if inspect.isgeneratorfunction(p) and inspect.getdoc(p)}
+    assert probes.keys() - right == set()
+
+
+def strange_fields(symptom: Symptom) -> list[str]:
+    """What stands in braces in the texts, and is no name."""
+    texts = (symptom.cause, symptom.remedy, *symptom.commands)
+    fields = [name for text in texts for _, name, _, _ in string.Formatter().parse(text)]
+    return [name for name in fields if name is not None and not name.isidentifier()]
+
+
+def test_the_texts_of_each_name_fields_and_nothing_else() -> None:
+    found = [(symptom.id, strange_fields(symptom)) for symptom in symptoms()]
+    assert [(name, fields) for name, fields in found if fields] == []
 
 
 def test_no_two_have_the_same_name() -> None:

@@ -120,7 +120,7 @@ def test_every_file_a_stage_writes_says_who_made_it() -> None:
 texts = st.text() | st.text(alphabet="\"'\\\n\r<>%{}#$()` éx", max_size=200)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(title=texts, paragraphs=st.lists(texts, max_size=3))
 @example(title=HOSTILE, paragraphs=[HOSTILE])
 def test_a_page_shows_its_text_and_never_runs_it(title: str, paragraphs: list[str]) -> None:
@@ -130,14 +130,14 @@ def test_a_page_shows_its_text_and_never_runs_it(title: str, paragraphs: list[st
     assert {title, *paragraphs, json.dumps(content)} <= found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(url=texts, folder=st.text(alphabet="x/~.-_ é<>{}'%#();&|*", max_size=200))
 def test_settings_are_texts_and_never_code(url: str, folder: str) -> None:
     found = constants(fragment(Configure(default_url=url, notebook_dir=folder)))
     assert {url, folder} <= found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(words=st.lists(texts, max_size=4), scopes=st.lists(texts, max_size=3))
 def test_a_service_s_command_and_scopes_are_texts_and_never_code(
     words: list[str], scopes: list[str]
