@@ -26,11 +26,12 @@ def diagnose(machine: Machine, **options: Any) -> dict[str, Any]:
 def diagnose_warm(machine: Machine) -> dict[str, Any]:
     """The same of the same command, by a process that has imported the runbook already."""
     name = f"runbook-doctor-{machine.leader}"  # abstract, so of this network: no file is left
-    if not _asked(name):
+    answer = _asked(name)
+    if not answer:
         machine.write("/root/waiting_doctor.py", WAITING.read_text())
         words = [f"{CHECKOUT}/.venv/bin/python", "/root/waiting_doctor.py", name]
         machine.run(["setsid", "-f", *words], cwd=CHECKOUT)
-    answer = wait_until("the waiting doctor", lambda: _asked(name))
+        answer = wait_until("the waiting doctor", lambda: _asked(name))
     return _document(*json.loads(answer))
 
 

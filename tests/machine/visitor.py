@@ -61,7 +61,8 @@ class Visitor:
 
     def stop_server(self) -> None:
         self.web.delete(self._api("server"), headers=self._token("/hub/"))
-        wait_until("the server's end", lambda: not self._is_ready())
+        # A stop that takes its time is not ready either, and refuses a new start.
+        wait_until("the server's end", lambda: not (self._is_pending() or self._is_ready()))
 
     def new_kernel(self) -> str:
         """The id of a fresh kernel."""
