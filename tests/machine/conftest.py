@@ -1,6 +1,6 @@
 """Fixtures for tests on a booted throw-away Debian.
 
-Where this computer cannot boot one, the tests are skipped with one plain line; under CI they fail.
+Where this computer cannot boot one, the tests are skipped with one plain line; under CI they fail (tests/conftest.py).
 `RUNBOOK_TEST_SUITE` chooses the Debian: bookworm (default) or trixie.
 """
 
@@ -29,8 +29,7 @@ def own_network() -> None:
 def debian_base() -> Layers:
     """The layers of a fresh Debian: `Machine(debian_base)`."""
     if reason := reasons_not():
-        refuse = pytest.fail if os.environ.get("CI") else pytest.skip
-        refuse(reason)
+        pytest.skip(reason)
     return fresh(os.environ.get("RUNBOOK_TEST_SUITE", "bookworm"))
 
 

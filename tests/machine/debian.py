@@ -48,15 +48,17 @@ def reasons_not() -> str:
     return _overlay_refused()
 
 
-def wait_until(what: str, happened: Callable[[], T], timeout: float = 30.0) -> T:
-    """Ask again and again until the answer is truthy; return it.
+def wait_until(what: str, happened: Callable[[], T], timeout: float = 120.0) -> T:
+    """Ask again and again, ever less often, until the answer is truthy; return it.
 
-    Raises AssertionError naming `what` when that takes more than `timeout` seconds.
+    A loaded computer is no failure, so the deadline is minutes; and who asks too often takes the
+    time from what is waited for. Raises AssertionError naming `what` after `timeout` seconds.
     """
-    deadline = time.monotonic() + timeout
+    deadline, pause = time.monotonic() + timeout, 0.02
     while not (answer := happened()):
         assert time.monotonic() < deadline, f"{what}: not within {timeout:g} s"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.25)
     return answer
 
 

@@ -54,13 +54,15 @@ class Visitor:
     def start_server(self) -> Self:
         """Start the server, wait until its page is there; raises AssertionError if it fails."""
         self.web.post(self._api("server"), headers=self._token("/hub/"))
-        wait_until(f"the server of {self.name}", self._is_ready, timeout=60)
+        wait_until(f"the end of the start of {self.name}'s server", lambda: not self._is_pending())
+        assert self._is_ready(), f"the server of {self.name} did not start"
         assert self.web.get(f"{self.hub}/user/{self.name}/lab").ok
         return self
 
     def stop_server(self) -> None:
         self.web.delete(self._api("server"), headers=self._token("/hub/"))
-        wait_until("the server's end", lambda: not self._is_ready(), timeout=30)
+        # A stop that takes its time is not ready either, and refuses a new start.
+        wait_until("the server's end", lambda: not (self._is_pending() or self._is_ready()))
 
     def new_kernel(self) -> str:
         """The id of a fresh kernel."""
@@ -76,7 +78,7 @@ class Visitor:
         channel = websocket.create_connection(
             f"ws{self.hub[4:]}{path}",
             cookie=cookies,
-            timeout=30,
+            timeout=120,
             http_no_proxy=["*"],
             sslopt={"cert_reqs": ssl.CERT_NONE, "check_hostname": False},
         )
@@ -91,8 +93,13 @@ class Visitor:
         return answer.text
 
     def _is_ready(self) -> bool:
-        user = self.web.get(self._api(), headers=self._token("/hub/")).json()
-        return bool(user["servers"].get("", {}).get("ready"))
+        return bool(self._user()["servers"].get("", {}).get("ready"))
+
+    def _is_pending(self) -> bool:
+        return bool(self._user()["pending"])
+
+    def _user(self) -> dict[str, Any]:
+        return dict(self.web.get(self._api(), headers=self._token("/hub/")).json())
 
     def _api(self, what: str = "") -> str:
         return f"{self.hub}/hub/api/users/{self.name}/{what}".rstrip("/")
@@ -107,7 +114,7 @@ def _ask(channel: Any, code: str) -> str:
     content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}  # fmt: skip  # noqa: E501
     message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
     channel.send(json.dumps({**message, "channel": "shell", "buffers": []}))
-    said, deadline = "", time.monotonic() + 30
+    said, deadline = "", time.monotonic() + 120
     while time.monotonic() < deadline:
         reply = json.loads(channel.recv())
         if reply["parent_header"].get("msg_id") != header["msg_id"]:
