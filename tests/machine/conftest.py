@@ -1,6 +1,7 @@
 """Fixtures for tests on a booted throw-away Debian.
 
-Where this computer cannot boot one, the tests are skipped with one plain line; under CI they fail (tests/conftest.py).
+Where this computer cannot boot one, the tests are skipped with one plain line, which under CI is a
+failure.
 `RUNBOOK_TEST_SUITE` chooses the Debian: bookworm (default) or trixie.
 """
 
