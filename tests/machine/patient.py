@@ -20,12 +20,13 @@ CHANGED = (
 #: Is there while the hub is ill, for then no server will ever answer.
 ILL = "/run/ill"
 #: A server that died is given up soon, one that is well has all the time a loaded computer needs.
-#: The configuration has the short time: so it is what the doctor could mistake for the cause.
+#: The configuration has the short time: so it is what the doctor could mistake for the cause. It
+#: is longer than the 10 s that the hub lets its answer wait: given up before, it says "201".
 PATIENCE = f"""
 import os
-c.Spawner.http_timeout = 4
+c.Spawner.http_timeout = 12
 def patience(spawner):
-    spawner.http_timeout = 4 if os.path.exists("{ILL}") else 300
+    spawner.http_timeout = 12 if os.path.exists("{ILL}") else 300
 c.Spawner.pre_spawn_hook = patience
 """
 PUT_BACK = f"""
