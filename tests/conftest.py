@@ -16,7 +16,11 @@ from xdist.scheduler import LoadScopeScheduling
 #: How many drills a run of everything draws, by the commit's hash.
 DRAWN = 2
 #: Modules that take minutes begin first, the longest before all, or a worker ends long after all.
-LONGEST_FIRST = ("test_main", "test_doctor_server")
+LONGEST_FIRST = (
+    *("test_main", "test_doctor_spawn", "test_doctor_server", "test_doctor_sudo", "test_trixie"),
+    *("test_faults", "test_undo", "test_doctor_plain", "test_container", "test_school"),
+    *("test_engine_faults", "test_hub_client", "test_lint_command", "test_goldens"),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -143,17 +143,14 @@ def lab(words: Sequence[str]) -> NoReturn:
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGS]")
 def test(words: Sequence[str]) -> NoReturn:
-    """Run the tests: what a change needs to know, in at most ten minutes on two cores.
+    """Run the tests: those that tell most in ten minutes, or what the words say.
 
     \b
-    --all            everything but measurements and most drills; what CI runs, at most 25 minutes
-    --drills         long sequences and whole tables of faults; an hour
-    --bench          ratios against the same work by bare commands; let nothing else run
+    --all            everything but measurements and most drills, as CI does; 25 minutes
+    --drills         whole tables of faults; hours
+    --bench          ratios against bare commands; let nothing else run meanwhile
     --mutations [N]  change the code in N places, and see which changes no test notices
-    --keep-machine   stop at the first failure, and leave its machine running to look inside
-
-    tests/unit and tests/notebooks run where they can change nothing of this computer; the others
-    boot throw-away Debians, as root.
+    --keep-machine   stop at the first failure, and leave its machine to be looked into
 
     \b
     For example:
