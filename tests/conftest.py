@@ -9,6 +9,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from drills import Table
 from progress import Progress
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -34,8 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """What tests draw is drawn anew in each session, unless `RUNBOOK_TEST_SEED` is given; the
     workers have it from here."""
     os.environ.setdefault("RUNBOOK_TEST_SEED", f"{random.SystemRandom().randrange(16**6):06x}")
-    if not hasattr(config, "workerinput"):  # a worker says nothing
-        config.pluginmanager.register(Progress(config))
+    if hasattr(config, "workerinput"):
+        return  # a worker says nothing
+    config.pluginmanager.register(Progress(config))
+    if config.getoption("tier") == "drills":
+        config.pluginmanager.register(Table())
 
 
 def pytest_report_header() -> str:

@@ -111,8 +111,8 @@ def undo(run_name: str, force: bool, plan: bool) -> int:
         ./runbook undo --plan
         ./runbook undo all
     """
-    place = "the command line"
-    values = {"undo_run": params.Value(run_name, place), "force": params.Value(force, place)}
+    given = {"undo_run": run_name, "force": force}
+    values = {name: params.Value(value, "the command line") for name, value in given.items()}
     out.print(f"{'plan to undo' if plan else 'undo'} {run_name}")
     record = _execute(Order(values, Path("undo"), [Undo], plan))
     if plan:
@@ -135,22 +135,20 @@ def lab(words: Sequence[str]) -> NoReturn:
         ./runbook lab --no-browser
     """
     root = ["--allow-root"] if facts.is_root() else []
-    index = str(NOTEBOOKS / "index.ipynb")
-    command = [sys.executable, "-m", "jupyterlab", *root, *words, index]
+    command = [sys.executable, "-m", "jupyterlab", *root, *words, str(NOTEBOOKS / "index.ipynb")]
     os.execv(sys.executable, command)
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGS]")
 def test(words: Sequence[str]) -> NoReturn:
-    """Run the tests: those that tell most in ten minutes, or what the words say.
+    """Run the tests: those that tell most in ten minutes, or what pytest's arguments say.
 
     \b
-    --all            everything but measurements and most drills, as CI does; 25 minutes
-    --drills         whole tables of faults; hours
-    --bench          ratios against bare commands; let nothing else run meanwhile
-    --mutations [N]  change the code in N places, and see which changes no test notices
-    --keep-machine   stop at the first failure, and leave its machine to be looked into
+    --all              all but measurements and most drills, as CI does; 25 minutes
+    --drills, --bench  whole tables of faults, hours; ratios, on an idle machine
+    --mutations [N]    change the code in N places, and see which changes no test notices
+    --keep-machine     stop at the first failure, and leave its machine to be looked into
 
     \b
     For example:
