@@ -14,8 +14,8 @@ from progress import Progress
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-#: How many drills a run of everything draws, by the commit's hash.
-DRAWN = 2
+#: How many drills a run of everything draws.
+DRAWN = 3
 #: Modules that take minutes begin first, the longest before all, or a worker ends long after all.
 LONGEST_FIRST = (
     *("test_main", "test_doctor_spawn", "test_doctor_server", "test_doctor_sudo", "test_trixie"),
@@ -67,14 +67,16 @@ def _is_of(item: pytest.Item, tier: str) -> bool:
 
 
 def _drawn(drills: list[pytest.Item]) -> list[pytest.Item]:
-    """A few, others with each commit, and the same in every worker."""
+    """One drill of each of a few tables: others with each commit, the same in every worker."""
     head = ["git", "-c", "safe.directory=*", "rev-parse", "HEAD"]
     commit = subprocess.run(head, cwd=Path(__file__).parent, capture_output=True).stdout
 
-    def lot(item: pytest.Item) -> bytes:
-        return hashlib.sha256(commit + item.nodeid.encode()).digest()
+    def lot(name: str) -> bytes:
+        return hashlib.sha256(commit + name.encode()).digest()
 
-    return sorted(drills, key=lot)[:DRAWN]
+    by_lot = sorted(drills, key=lambda item: lot(item.nodeid))
+    tables = {item.nodeid.partition("[")[0]: item for item in reversed(by_lot)}
+    return [tables[name] for name in sorted(tables, key=lot)[:DRAWN]]
 
 
 def _rank(module: str) -> int:

@@ -84,6 +84,7 @@ def machine(installed: Installed) -> Iterator[Machine]:
         yield machine
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.symptom)
 def test_what_keeps_a_server_from_starting_is_named_first_and_mended_as_printed(
     machine: Machine, case: Case
@@ -91,6 +92,7 @@ def test_what_keeps_a_server_from_starting_is_named_first_and_mended_as_printed(
     is_named_first_and_mended_as_printed(machine, case)
 
 
+@pytest.mark.drill
 def test_a_server_of_another_jupyterhub_is_named_first_and_mended_as_printed(
     machine: Machine,
 ) -> None:

@@ -54,6 +54,7 @@ def machine(installed: Installed) -> Iterator[Machine]:
         yield machine
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.symptom)
 def test_what_sudo_refuses_is_named_first_and_mended_as_printed(
     machine: Machine, case: Case
