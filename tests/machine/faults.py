@@ -97,9 +97,9 @@ def start_to_be_killed(machine: Machine, kill: Kill, *words: str) -> Any:
     line = "import os; 'RUNBOOK_TEST_KILL' in os.environ and __import__('killer')\n"
     machine.write(f"{packages}/zz-killer.pth", line)
     machine.run(["rm", "-f", kill.said])
-    return machine.start(
-        ["./runbook", *words], cwd=CHECKOUT, env={"RUNBOOK_TEST_KILL": json.dumps(asdict(kill))}
-    )
+    which = {**asdict(kill), "after": len(journal(machine))}
+    told = {"RUNBOOK_TEST_KILL": json.dumps(which)}
+    return machine.start(["./runbook", *words], cwd=CHECKOUT, env=told)
 
 
 def hit(machine: Machine, kill: Kill) -> Hit:
@@ -120,8 +120,9 @@ def hit(machine: Machine, kill: Kill) -> Hit:
 
 
 def journal(machine: Machine) -> list[dict[str, Any]]:
-    """The whole lines of the journal, oldest first."""
-    lines = machine.read("/var/lib/jupyterhub-runbook/journal.jsonl").splitlines()
+    """The whole lines of the journal, oldest first; none where there is no journal yet."""
+    show = ["sh", "-c", "cat /var/lib/jupyterhub-runbook/journal.jsonl 2>/dev/null || true"]
+    lines = machine.run(show).stdout.splitlines()
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 

@@ -19,7 +19,6 @@ from runbook.journal import Journal
 
 WHICH = json.loads(os.environ["RUNBOOK_TEST_KILL"])
 
-counted = 0
 entries: list[str] = []
 late: list[str] = []
 begin, end = Journal.begin, Journal.end
@@ -57,19 +56,27 @@ def undone(journal: Journal, names: Sequence[str]) -> None:
 
 
 def aim(journal: Journal, event: str, names: Sequence[str]) -> None:
-    """Count this entry, and kill, now or soon, where it is the one that was asked for."""
-    global counted
-    kind = begin_of(journal, names[0])["resource"]["kind"]
-    if event != WHICH["event"] or WHICH["kind"] not in ("", kind):
+    """Kill, now or soon, where this entry is the one that was asked for: the journal counts them,
+    as each stage has a process of its own."""
+    if event != WHICH["event"] or not is_wanted(journal, names[0]):
         return
-    counted += 1
-    if counted == WHICH["number"]:
+    ids = [line.get("ids") or [line["id"]] for line in lines_of(journal) if line["event"] == event]
+    if sum(is_wanted(journal, first) for first, *_ in ids) == WHICH["number"]:
         entries.extend(names)
         if not WHICH["seconds"]:
             kill("nothing of it was done")
         timer = threading.Timer(WHICH["seconds"], kill, ["it was under way"])
         timer.daemon = True
         timer.start()
+
+
+def is_wanted(journal: Journal, entry: str) -> bool:
+    return WHICH["kind"] in ("", begin_of(journal, entry)["resource"]["kind"])
+
+
+def lines_of(journal: Journal) -> list[dict[str, Any]]:
+    """Those of this run, or of this undo."""
+    return list(journal.entries())[WHICH["after"] :]
 
 
 def begin_of(journal: Journal, entry: str) -> dict[str, Any]:
