@@ -63,6 +63,7 @@ def _inside(shown: Sequence[str], argv: Sequence[str]) -> None:
     os.umask(0o022)
     drop = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
     drop += ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+    drop += ["--pdeathsig", "KILL"]  # the kernel forgets unshare's own when the account changes
     os.execvpe(drop[0], [*drop, *argv], {**os.environ, "HOME": HOME, "USER": ACCOUNT,
                "LOGNAME": ACCOUNT, "TMPDIR": "/tmp"})  # fmt: skip
 

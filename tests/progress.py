@@ -43,6 +43,8 @@ class Progress:
         self._seconds[name] = self._seconds.get(name, 0) + report.duration
         if report.outcome != "passed" or name not in self._outcomes:
             self._outcomes[name] = report.outcome
+        if report.failed:
+            self._say(f"{report.when} failed: {_last_line(report)}")
         if report.when == "teardown":
             self._ended(name)
 
@@ -64,6 +66,12 @@ class Progress:
         if reporter:
             reporter.ensure_newline()
             reporter.write_line(line)
+
+
+def _last_line(report: pytest.TestReport) -> str:
+    """What the end of the session tells in full."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return crash.message.partition("\n")[0] if crash else str(report.longrepr)[-200:]
 
 
 def short(nodeid: str) -> str:

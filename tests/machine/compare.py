@@ -27,7 +27,8 @@ VARIES = re.compile(
 SHADOW = Path("/etc/shadow")
 # The runbook's own record; what runs now; what logs grow by themselves; and the copies that the
 # account tools keep of the files before the last change (passwd(5)): useradd and userdel are two.
-OTHERS = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/log/journal", "/srv/runbook")
+LOGS = ("/var/log/journal", "/var/log/wtmp")  # the latter when the boot is over, too
+OTHERS = ("/proc", "/sys", "/dev", "/run", "/tmp", "/srv/runbook", *LOGS)
 JOURNAL = "/var/lib/jupyterhub-runbook"
 COPIES = re.compile(r"^/etc/(passwd|shadow|group|gshadow|subuid|subgid)-[| ]")
 OVERLAY = "trusted.overlay."
