@@ -175,8 +175,11 @@ def unprivileged(script: str, root: Path, deadline: float) -> tuple[int, str]:
         "sys.exit(isolation.run(sys.argv[2:], [Path(p) for p in sys.argv[1].split(':')]))"
     )
     command = ["nice", sys.executable, "-c", code, ":".join(map(str, visible))]
-    command += ["sh", "-c", f"cd '{root}' && {script}"]
-    surroundings = {**os.environ, "PYTHONPATH": f"{root}/lib:{Path(__file__).parent}",
+    # The changed code can be imported only by what is an ordinary account already.
+    # Whoever becomes another account loses the order to die with its parent: it is given again.
+    command += ["setpriv", "--pdeathsig", "KILL"]
+    command += ["sh", "-c", f"cd '{root}' && export PYTHONPATH='{root}/lib' && {script}"]
+    surroundings = {**os.environ, "PYTHONPATH": str(Path(__file__).parent),
                     "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
     done = subprocess.run(command, env=surroundings, stdout=subprocess.PIPE, text=True,
                           stderr=subprocess.STDOUT, timeout=deadline)  # fmt: skip
@@ -189,7 +192,7 @@ def baseline(root: Path, suites: Sequence[str], deadline: float = BASELINE_DEADL
     script = (
         f"printf '{config}' >/tmp/coveragerc; export COVERAGE_CORE=ctrace COVERAGE_FILE=/tmp/data;"
         f" '{sys.executable}' -m coverage run --rcfile=/tmp/coveragerc -m pytest -q -rfE"
-        f" -p no:cacheprovider {' '.join(suites)}; '{sys.executable}' -m coverage json -q"
+        f" -p no:cacheprovider {' '.join(suites)}; '{sys.executable}' -m coverage json -qi"
         f" --rcfile=/tmp/coveragerc --show-contexts -o /tmp/data.json; echo '{MARK}';"
         " cat /tmp/data.json"
     )
@@ -242,9 +245,7 @@ def judge(change: Change, tests: Sequence[str], root: Path, deadline: float = DE
     original = file.read_bytes()
     module = ".".join(Path(change.path).with_suffix("").parts[1:]).removesuffix(".__init__")
     check = f"import importlib.util as u; assert u.find_spec('{module}').origin == '{file}'"
-    script = (
-        f"'{sys.executable}' -m pytest -x -q -rfE -p no:cacheprovider {' '.join(tests)}"
-    )
+    script = f"'{sys.executable}' -m pytest -x -q -rfE -p no:cacheprovider {' '.join(tests)}"
     script = f"{{ '{sys.executable}' -c \"{check}\" || exit 97; }}; {script}"
     file.write_bytes(change.apply(original))
     try:
