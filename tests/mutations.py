@@ -207,7 +207,7 @@ def baseline(root: Path, suites: Sequence[str], deadline: float = BASELINE_DEADL
     if not mark or not data.strip().startswith("{"):
         raise SystemExit(f"the tests could not be run with coverage:\n{output[-3000:]}")
     broken = set(re.findall(r"^(?:FAILED|ERROR) (\S+?)(?:\[.*)?(?: - .*)?$", log, re.MULTILINE))
-    places = {path.stem: path for suite in suites for path in (root / suite).rglob("test_*.py")}
+    places = {path.stem: path for suite in suites for path in _files(root / suite)}
     touched: dict[str, dict[str, list[str]]] = {}
     for name, file in json.loads(data).items():
         touched[name] = {
