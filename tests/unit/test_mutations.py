@@ -1,0 +1,77 @@
+"""The command that changes the code and looks whether a test notices."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import mutations
+import pytest
+
+SNIPPETS = {
+    "condition negated": ("if a:\n    b = a\n", "if (not (a)):\n    b = a\n"),
+    "comparison swapped": ("b = a < c\n", "b = (a >= c)\n"),
+    "constant changed": ("b = 7\n", "b = 8\n"),
+    "file mode changed": ("b = 0o600\n", "b = 0o644\n"),
+    "call dropped": ("a(b)\n", "pass\n"),
+    "early return": ("def a():\n    b = c\n", "def a():\n    return\n    b = c\n"),
+}
+
+
+@pytest.mark.parametrize("kind", SNIPPETS)
+def test_each_kind_of_change_is_made(kind: str) -> None:
+    before, after = SNIPPETS[kind]
+    made = [c for c in mutations.changes("x.py", before.encode()) if c.kind == kind]
+    assert [c.apply(before.encode()).decode() for c in made] == [after]
+
+
+def test_the_same_seed_draws_the_same_changes(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("".join(f"a = {n} < b\n" for n in range(50)))
+    first, again, other = (mutations.draw(tmp_path, ["x.py"], 9, seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of one module; its tests are run without the namespaces that only root can make."""
+
+    def as_it_is(script: str, root: Path, deadline: float) -> tuple[int, str]:
+        done = subprocess.run(["sh", "-c", script], cwd=root, timeout=deadline, text=True,
+                              stdout=subprocess.PIPE, env={"PYTHONPATH": f"{root}/lib",
+                              "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"})  # fmt: skip
+        return done.returncode, done.stdout
+
+    monkeypatch.setattr(mutations, "unprivileged", as_it_is)
+    (tmp_path / "lib/tiny").mkdir(parents=True)
+    (tmp_path / "lib/tiny/__init__.py").touch()
+    source = "def down(n):\n    while n > 0:\n        n -= 1\n    return n\n"
+    (tmp_path / "lib/tiny/count.py").write_text(source)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("kind", "assertion", "outcome"),
+    [
+        ("comparison swapped", "down(3) == 0", "caught"),
+        ("comparison swapped", "down(3) is not None", "survived"),
+        ("comparison swapped", "down(0) == 0", "timed out"),
+    ],
+)
+def test_a_change_is_caught_survives_or_is_timed_out(
+    project: Path, kind: str, assertion: str, outcome: str
+) -> None:
+    test = f"from tiny.count import down\ndef test_it():\n    assert {assertion}\n"
+    (project / "test_tiny.py").write_text(test)
+    path = "lib/tiny/count.py"
+    made = mutations.changes(path, (project / path).read_bytes())
+    change = next(c for c in made if c.kind == kind)
+    deadline = 8 if outcome == "timed out" else 120
+    verdict = mutations.judge(change, ["test_tiny.py"], project, deadline)
+    assert verdict.outcome == outcome
+    assert (project / path).read_text().endswith("return n\n")
+
+
+def test_a_line_that_no_test_touches_is_said_so(project: Path) -> None:
+    change = mutations.changes("lib/tiny/count.py", b"a = 1\n")[0]
+    assert mutations.judge(change, [], project).outcome == "untouched"
