@@ -33,6 +33,8 @@ from trees import Layers, Overlay, base_tree
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HUB_PORTS = (8000, 8081, 8001)
 T = TypeVar("T")
+#: Seconds that whatever ends by itself may take: a loaded computer is no failure.
+DEADLINE = 300.0
 
 #: The machines that are booted now, the newest last.
 running: list["Machine"] = []
@@ -48,11 +50,11 @@ def reasons_not() -> str:
     return _overlay_refused()
 
 
-def wait_until(what: str, happened: Callable[[], T], timeout: float = 120.0) -> T:
+def wait_until(what: str, happened: Callable[[], T], timeout: float = DEADLINE) -> T:
     """Ask again and again, ever less often, until the answer is truthy; return it.
 
-    A loaded computer is no failure, so the deadline is minutes; and who asks too often takes the
-    time from what is waited for. Raises AssertionError naming `what` after `timeout` seconds.
+    Who asks too often takes the time from what is waited for. Raises AssertionError naming `what`
+    after `timeout` seconds.
     """
     deadline, pause = time.monotonic() + timeout, 0.02
     while not (answer := happened()):
@@ -145,7 +147,7 @@ class Machine:
         """The host's number of the machine's PID 1; 0 while it is not running."""
         return self._leader
 
-    def boot(self, *, init: bool = True, timeout: float = 60.0) -> Self:
+    def boot(self, *, init: bool = True, timeout: float = DEADLINE) -> Self:
         """Start the machine and return when it is ready for commands.
 
         With `init` systemd is PID 1 and has finished starting ("degraded" counts as started).
@@ -186,11 +188,11 @@ class Machine:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._leader, signal.SIGRTMIN + 4)  # systemd(1): power off
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._nspawn.wait(timeout=30)
+                self._nspawn.wait(timeout=120)
         if self._nspawn.poll() is None:
             self._nspawn.terminate()  # --kill-signal makes that a SIGKILL of PID 1, and so of all
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._nspawn.wait(timeout=10)
+                self._nspawn.wait(timeout=60)
         self._nspawn.kill()
         self._nspawn.wait()
         self._nspawn, self._leader = None, 0
@@ -222,7 +224,7 @@ class Machine:
         env: Mapping[str, str] | None = None,
         input: str | None = None,
         check: bool = True,
-        timeout: float = 120.0,
+        timeout: float = DEADLINE,
         cwd: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside and wait for it; its background processes are not waited for.

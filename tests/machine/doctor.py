@@ -98,7 +98,7 @@ def is_refused(name: str) -> bool:
 
 def listens(port: int) -> bool:
     try:
-        requests.get(f"http://127.0.0.1:{port}", timeout=30)
+        requests.get(f"http://127.0.0.1:{port}", timeout=300)
     except requests.RequestException:
         return False
     return True

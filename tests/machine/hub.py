@@ -57,9 +57,11 @@ for stage in json.load(open(sys.argv[1]))["stages"]:
 done
 for unit in jupyterhub jupyterhub-proxy; do
     echo "--- $unit"
-    journalctl -u $unit -o cat -n 15 --no-pager 2>/dev/null
-    tail -n 15 /var/log/jupyterhub/$unit.log 2>/dev/null
+    journalctl -u $unit -o cat -n 30 --no-pager 2>/dev/null
+    tail -n 30 /var/log/jupyterhub/$unit.log 2>/dev/null
 done
+echo "--- processes"
+ps axfo user,pid,etime,stat,args | cut -c 1-150 | tail -n +2 | grep -v ']$'
 echo "--- journal"
 journalctl -n 15 --no-pager 2>/dev/null
 true

@@ -7,7 +7,7 @@ from typing import Any
 
 from debian import Machine, wait_until
 from doctor import LOCAL, PASSWORD, diagnose, diagnose_warm, mend, restart
-from hub import GROUP, Installed, hub_answers
+from hub import GROUP, Installed, hub_answers, last_words
 from visitor import Visitor
 
 UNIT = "/etc/systemd/system/jupyterhub.service.d"
@@ -115,6 +115,7 @@ def is_named_first_and_mended_as_printed(machine: Machine, case: Case) -> None:
         assert works(case.who)
         assert diagnosis(machine) == []
     except BaseException:
+        print(last_words(machine))  # as it is now, not as it is when it is well again
         put_back(machine, restart=True)
         raise
     put_back(machine, case.restart)

@@ -15,9 +15,9 @@ CONTROL = ["/opt/jupyterhub/bin/supervisorctl", "-c", "/etc/jupyterhub/superviso
 
 
 @pytest.fixture(scope="module")
-def container(prepared: Layers) -> Iterator[Machine]:
+def container(after_install: Layers) -> Iterator[Machine]:
     """A Debian without systemd, as a container is, with the hub under supervisor."""
-    with Machine(prepared) as machine:
+    with Machine(after_install) as machine:
         machine.boot(init=False)
         code, said = runbook(machine, "run")
         assert code == 0, said

@@ -122,4 +122,4 @@ def _alembic(machine: Machine, *words: str) -> None:
 
 
 def _login_page() -> str:
-    return requests.get(f"{URL}/hub/login", timeout=10).text
+    return requests.get(f"{URL}/hub/login", timeout=300).text

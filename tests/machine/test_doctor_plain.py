@@ -49,7 +49,7 @@ def plain(installed: Installed) -> Iterator[Machine]:
 def hub(plain: Machine) -> Iterator[Machine]:
     """Its hub, running."""
     start(plain, HOME)
-    wait_until("the hub", hub_answers, 60)
+    wait_until("the hub", hub_answers)
     yield plain
     plain.run(["pkill", "-u", "plain"], check=False)
     wait_until("its end", lambda: not hub_answers())
@@ -87,7 +87,7 @@ def test_after_kill_9_a_hub_in_the_same_folder_takes_over_its_proxy(hub: Machine
     finding = first(hub)
     assert finding["id"] == "proxy-left-over"
     start(hub, HOME)
-    wait_until("the hub", hub_answers, 60)
+    wait_until("the hub", hub_answers)
     works()
     assert diagnose(hub)["findings"] == []
 
@@ -96,12 +96,12 @@ def test_after_kill_9_a_hub_in_another_folder_is_kept_out_by_the_old_proxy(hub: 
     kill_the_hub(hub)
     start(hub, "/srv/other")
     log = "/srv/other/jupyterhub.log"
-    wait_until("the new hub's end", lambda: "EADDRINUSE" in hub.read(log), 60)
-    wait_until("its end", lambda: not is_running(hub), 60)
+    wait_until("the new hub's end", lambda: "EADDRINUSE" in hub.read(log))
+    wait_until("its end", lambda: not is_running(hub))
     finding = first(hub)
     assert finding["id"] == "proxy-left-over"
     mend(hub, finding)
-    wait_until("the hub", hub_answers, 60)
+    wait_until("the hub", hub_answers)
     works()
     assert diagnose(hub)["findings"] == []
 
@@ -118,7 +118,7 @@ def test_a_hub_that_was_installed_in_roots_private_home(plain: Machine) -> None:
     path = f"{home}/bin:/usr/local/bin:/usr/bin:/bin"
     plain.run(["ln", "-sfn", "/opt/jupyterhub/bin/node", "/usr/local/bin/node"])
     start(plain, home, "root", path)
-    wait_until("the hub", hub_answers, 60)
+    wait_until("the hub", hub_answers)
     assert cannot_start("plain")
     finding = first(plain)
     assert (finding["id"], finding["commands"]) == ("programs-closed", ["chmod o+x /root"])
@@ -142,12 +142,12 @@ def test_a_node_that_is_too_old(plain: Machine) -> None:
     plain.run(["rm", node])
     start(plain, HOME)
     wait_until("the hub's start", lambda: is_running(plain))
-    wait_until("the hub's end", lambda: not is_running(plain), 60)
+    wait_until("the hub's end", lambda: not is_running(plain))
     finding = first(plain)
     assert finding["id"] == "node-too-old"
     assert "version 12" in finding["cause"]
     mend(plain, finding)
-    wait_until("the hub", hub_answers, 60)
+    wait_until("the hub", hub_answers)
     works()
     assert diagnose(plain)["findings"] == []
 

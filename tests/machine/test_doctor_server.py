@@ -74,7 +74,7 @@ def test_no_secret_is_in_what_it_says(server: Machine) -> None:
 def test_browsing_the_hubs_own_port(server: Machine) -> None:
     with Visitor() as lost:
         lost.log_in("ann", PASSWORD).start_server()
-        page = lost.web.get("http://127.0.0.1:8081/user/ann/lab", timeout=60)
+        page = lost.web.get("http://127.0.0.1:8081/user/ann/lab", timeout=300)
         assert (page.status_code, "Redirect loop detected" in page.text) == (500, True)
         lost.stop_server()
     finding = first(server)
@@ -207,5 +207,5 @@ def test_the_notebook_shows_the_diagnosis_and_does_not_fail(server: Machine) -> 
 def _reported() -> int:
     headers = {"Authorization": "token 0123456789abcdef0123"}
     return requests.get(
-        "http://127.0.0.1:8000/hub/api/users", headers=headers, timeout=10
+        "http://127.0.0.1:8000/hub/api/users", headers=headers, timeout=300
     ).status_code

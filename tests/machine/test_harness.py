@@ -1,14 +1,18 @@
 """The test machines are what the other tests take them for."""
 
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Self, cast
 
 import cgroups
+import layers
 import pytest
 import registries
 from debian import Machine, reasons_not, wait_until
@@ -221,3 +225,79 @@ def _traces() -> tuple[list[str], list[Path]]:
     """Mounts, and control groups beside ours."""
     groups = [path for ours in cgroups.own() for path in ours.iterdir() if path.is_dir()]
     return _mounts(), sorted(groups)
+
+
+class Made:
+    """Stands for a stopped machine: what it has written is one file."""
+
+    def __init__(self, folder: Path, text: str) -> None:
+        folder.mkdir()
+        (folder / "file").write_text(text)
+        self.layers = (folder,)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Keeps a layer of the key; what it was made for stands in its file."""
+    monkeypatch.setenv("RUNBOOK_TEST_CACHE", str(tmp_path / "cache"))
+    made = itertools.count()
+
+    def keep(key: str) -> Path:
+        where = tmp_path / f"made-{next(made)}"
+        return layers.kept("tiny", key, lambda: cast(Machine, Made(where, where.name)))
+
+    return keep
+
+
+def let_go(number: int = -1) -> None:
+    """As the end of the session does that used the last layer but so many."""
+    layers._in_use.pop(number).close()
+
+
+def test_a_kept_layer_is_made_once_for_a_key(keep: Callable[[str], Path]) -> None:
+    assert [(keep(key) / "file").read_text() for key in "aba"] == ["made-0", "made-1", "made-0"]
+
+
+@pytest.mark.parametrize("spoil", ["echo 1 >>file", "touch -d 2001-01-01 file", "chmod 600 file"])
+def test_a_kept_layer_that_was_touched_is_made_anew(
+    keep: Callable[[str], Path], spoil: str
+) -> None:
+    subprocess.run(spoil, shell=True, cwd=keep("a"), check=True)
+    let_go()
+    assert (keep("a") / "file").read_text() == "made-1"
+
+
+def test_a_layer_that_was_being_made_when_the_session_died_is_made_anew(
+    keep: Callable[[str], Path],
+) -> None:
+    keep("a").with_name("tiny-a.sum").unlink()
+    let_go()
+    assert (keep("a") / "file").read_text() == "made-1"
+
+
+def kept(below: Path) -> list[str]:
+    return sorted(path.name for path in below.parent.iterdir() if path.is_dir())
+
+
+def test_a_layer_is_thrown_away_when_newer_ones_replaced_it_unless_it_is_in_use(
+    keep: Callable[[str], Path],
+) -> None:
+    for key in "abc":
+        keep(key)
+    assert kept(keep("d")) == ["tiny-a", "tiny-b", "tiny-c", "tiny-d"]
+    for _ in range(5):
+        let_go()
+    assert kept(keep("e")) == ["tiny-d", "tiny-e"]
+
+
+def test_a_layer_that_nobody_used_for_a_week_is_thrown_away(keep: Callable[[str], Path]) -> None:
+    week = time.time() - layers.OLD - 60
+    os.utime(keep("a").with_name("tiny-a.sum"), (week, week))
+    let_go()
+    assert kept(keep("b")) == ["tiny-b"]

@@ -88,7 +88,7 @@ def test_a_taken_port_is_named_with_who_holds_it(bare: Machine) -> None:
         outcome = runbook(bare, "run")
     finally:
         bare.run(["pkill", "-f", "http.server"])
-        holder.wait(timeout=10)
+        holder.wait(timeout=300)
     refused(outcome, 1, "port 8000: taken by python3 (pid", "set another `port`")
 
 

@@ -56,10 +56,10 @@ INHERENT = "CONFIGPROXY_AUTH_TOKEN="
 
 
 @pytest.fixture(scope="module")
-def secretive(prepared: Layers) -> Iterator[Machine]:
+def secretive(after_install: Layers) -> Iterator[Machine]:
     """A machine on which a full run was watched."""
     wait_until("free ports", lambda: not held_ports(), timeout=300)
-    with Machine(prepared) as machine:
+    with Machine(after_install) as machine:
         machine.boot()
         machine.write("/root/sampler.py", SAMPLER)
         sampler = machine.start(["python3", "/root/sampler.py"])

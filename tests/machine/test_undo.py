@@ -2,38 +2,24 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from random import Random
 
 import pytest
 from compare import system, tree
 from debian import Machine
 from faults import LONG, Kill, chance, disturb, journal, notebooks_are_true
-from hub import CHECKOUT, PROJECT, latest_record, runbook
+from hub import CHECKOUT, latest_record, runbook
 from trees import Layers
 from visitor import Visitor
 
 pytestmark = pytest.mark.machine
 
-PEOPLE = "--set=users=[ann, ben]", "--set=create_system_users=true", "--set=tls=self-signed"
-
-
-def test_undo_of_an_install_leaves_the_machine_as_it_was(prepared: Layers) -> None:
-    with Machine(prepared) as machine:
-        machine.boot()
-        machine.run(["chmod", "0600", "/etc/shadow"])
-        before, system_before = tree(machine), system(machine)
-        code, said = runbook(machine, "run", *PEOPLE, "--set=customize=both")
-        assert code == 0, said
-        code, said = runbook(machine, "undo", "--plan")
-        assert code == 2, said
-        code, said = runbook(machine, "undo")
-        assert code == 0, said
-        assert sorted(tree(machine) ^ before) == []
-        assert system(machine) == system_before
-        running = machine.run(["ps", "axo", "args"]).stdout
-        assert "jupyter" not in running.replace("ps axo args", "")
-        code, said = runbook(machine, "undo")
-        assert "nothing" in said or latest_record(machine)["90-undo"]["status"] == "unchanged"
+PEOPLE = (
+    *("--set=users=[ann, ben]", "--set=create_system_users=true", "--set=tls=self-signed"),
+    "--set=customize=both",
+)
+LOCAL = "/etc/jupyterhub/jupyterhub_config.d/99-local.py"
 
 
 def test_undo_takes_back_the_debian_packages_too(prepared: Layers) -> None:
@@ -95,11 +81,22 @@ def killed_on_the_way(machine: Machine, drawn: Random, kind: str) -> None:
     assert system(machine) == system_before, kill
 
 
-@pytest.fixture(scope="module")
-def lived_in(prepared: Layers) -> Iterator[tuple[Machine, str]]:
+@dataclass(frozen=True)
+class LivedIn:
     """A hub that people used and an administrator edited, taken back; and what undo said."""
+
+    machine: Machine
+    said: str
+    before: set[str]
+    system: str
+
+
+@pytest.fixture(scope="module")
+def lived_in(prepared: Layers) -> Iterator[LivedIn]:
     with Machine(prepared) as machine:
         machine.boot()
+        machine.run(["chmod", "0600", "/etc/shadow"])
+        before, system_before = tree(machine), system(machine)
         code, said = runbook(machine, "run", *PEOPLE)
         assert code == 0, said
         kept = machine.read("/etc/jupyterhub/initial_passwords").splitlines()
@@ -107,55 +104,54 @@ def lived_in(prepared: Layers) -> Iterator[tuple[Machine, str]]:
         with Visitor("https") as ann:
             ann.log_in("ann", password).start_server()
             ann.compute("open('notebooks/thesis.txt', 'w').write('years of work')")
-        local = "/etc/jupyterhub/jupyterhub_config.d/99-local.py"
-        machine.write(local, "c.Spawner.mem_limit = '2G'\n")
+        machine.write(LOCAL, "c.Spawner.mem_limit = '2G'\n")
+        code, said = runbook(machine, "undo", "--plan")
+        assert code == 2, said
         code, said = runbook(machine, "undo")
         assert code == 0, said
-        yield machine, said
+        yield LivedIn(machine, said, before, system_before)
 
 
-def test_a_home_with_somebodys_files_stays_with_its_account(
-    lived_in: tuple[Machine, str],
-) -> None:
-    machine, said = lived_in
+def test_a_home_with_somebodys_files_stays_with_its_account(lived_in: LivedIn) -> None:
+    machine = lived_in.machine
     assert machine.read("/home/ann/notebooks/thesis.txt") == "years of work"
     assert machine.run(["stat", "-c", "%U", "/home/ann/notebooks/thesis.txt"]).stdout == "ann\n"
-    assert "left alone: account ann" in said
+    assert "left alone: account ann" in lived_in.said
 
 
-def test_an_account_that_was_never_used_goes_with_its_home(lived_in: tuple[Machine, str]) -> None:
-    machine, _ = lived_in
+def test_an_account_that_was_never_used_goes_with_its_home(lived_in: LivedIn) -> None:
+    machine = lived_in.machine
     assert machine.run(["getent", "passwd", "ben"], check=False).returncode != 0
     assert machine.run(["test", "-e", "/home/ben"], check=False).returncode != 0
 
 
-def test_an_edited_file_stays_and_is_named(lived_in: tuple[Machine, str]) -> None:
-    machine, said = lived_in
-    local = "/etc/jupyterhub/jupyterhub_config.d/99-local.py"
-    assert machine.read(local) == "c.Spawner.mem_limit = '2G'\n"
-    assert f"left alone: file {local}: edited since" in said
+def test_the_servers_of_people_end(lived_in: LivedIn) -> None:
+    running = lived_in.machine.run(["ps", "axo", "args"]).stdout
+    assert "jupyter" not in running
 
 
-def test_the_servers_of_people_end(lived_in: tuple[Machine, str]) -> None:
-    machine, _ = lived_in
-    assert "/opt/jupyterhub" not in machine.run(["ps", "axo", "args"]).stdout
-    assert machine.run(["test", "-e", "/opt/jupyterhub"], check=False).returncode != 0
-
-
-def test_the_hubs_database_goes_into_the_archive(lived_in: tuple[Machine, str]) -> None:
-    machine, _ = lived_in
+def test_the_hubs_database_goes_into_the_archive(lived_in: LivedIn) -> None:
     script = "cat runs/*-undo/archive/var/lib/jupyterhub/jupyterhub.sqlite | head -c 15"
-    assert machine.run(["sh", "-c", script], cwd=CHECKOUT).stdout == "SQLite format 3"
+    kept = lived_in.machine.run(["sh", "-c", script], cwd=CHECKOUT).stdout
+    assert kept == "SQLite format 3"
 
 
-def test_force_takes_back_an_edited_file_and_keeps_a_copy(lived_in: tuple[Machine, str]) -> None:
-    machine, _ = lived_in
+def test_an_edited_file_stays_until_force_which_keeps_a_copy(lived_in: LivedIn) -> None:
+    """Then nothing is left but what people own, and a third undo has nothing to do."""
+    machine = lived_in.machine
+    assert machine.read(LOCAL) == "c.Spawner.mem_limit = '2G'\n"
+    assert f"left alone: file {LOCAL}: edited since" in lived_in.said
     code, said = runbook(machine, "undo", "--force")
     assert code == 0, said
-    assert machine.run(["test", "-e", "/etc/jupyterhub"], check=False).returncode != 0
-    script = "cat runs/*-undo/archive/etc/jupyterhub/jupyterhub_config.d/99-local.py"
+    script = f"cat runs/*-undo/archive{LOCAL}"
     assert "mem_limit" in machine.run(["sh", "-c", script], cwd=CHECKOUT).stdout
     assert machine.read("/home/ann/notebooks/thesis.txt") == "years of work"
+    code, said = runbook(machine, "undo")
+    assert code == 0, said
+    assert latest_record(machine)["90-undo"]["status"] == "unchanged"
+    machine.run(["userdel", "-r", "ann"])
+    assert sorted(tree(machine) ^ lived_in.before) == []
+    assert system(machine) == lived_in.system
 
 
 def test_undo_of_the_latest_run_takes_back_that_run_alone(after_install: Layers) -> None:
@@ -167,23 +163,3 @@ def test_undo_of_the_latest_run_takes_back_that_run_alone(after_install: Layers)
         code, said = runbook(machine, "undo")
         assert code == 0, said
         assert sorted(tree(machine) ^ before) == []
-
-
-def test_undo_on_a_laptop_leaves_the_home_as_it_was(debian_base: Layers) -> None:
-    with Machine(debian_base) as machine:
-        machine.boot()
-        machine.run(["useradd", "-m", "-s", "/bin/bash", "dora"])
-        home, checkout = "/home/dora", "/home/dora/runbook"
-        machine.push(PROJECT, checkout, owner="dora")
-        where = {"user": "dora", "cwd": checkout}
-        machine.run(["./runbook", "--version"], timeout=300, **where)  # type: ignore[arg-type]
-        own = (checkout, f"{home}/.local/state/jupyterhub-runbook")
-        before = tree(machine, *own)
-        code, said = runbook(machine, "run", **where)
-        assert code == 0, said
-        code, said = runbook(machine, "undo", **where)
-        assert code == 0, said
-        # The journal is the user's own, and so is what her server kept of hers while it ran.
-        hers = (f"{home}/.local", f"{home}/.ipython", f"{home}/.jupyter")
-        left = {line for line in tree(machine, *own) ^ before if not line.startswith(hers)}
-        assert sorted(left) == []

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import requests
 import websocket
-from debian import wait_until
+from debian import DEADLINE, wait_until
 
 PORT = 8000
 
@@ -78,7 +78,7 @@ class Visitor:
         channel = websocket.create_connection(
             f"ws{self.hub[4:]}{path}",
             cookie=cookies,
-            timeout=120,
+            timeout=DEADLINE,
             http_no_proxy=["*"],
             sslopt={"cert_reqs": ssl.CERT_NONE, "check_hostname": False},
         )
@@ -114,7 +114,7 @@ def _ask(channel: Any, code: str) -> str:
     content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}  # fmt: skip  # noqa: E501
     message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
     channel.send(json.dumps({**message, "channel": "shell", "buffers": []}))
-    said, deadline = "", time.monotonic() + 120
+    said, deadline = "", time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         reply = json.loads(channel.recv())
         if reply["parent_header"].get("msg_id") != header["msg_id"]:

@@ -66,7 +66,8 @@ def test_a_change_is_caught_survives_or_is_timed_out(
     path = "lib/tiny/count.py"
     made = mutations.changes(path, (project / path).read_bytes())
     change = next(c for c in made if c.kind == kind)
-    deadline = 8 if outcome == "timed out" else 120
+    # The loop without an end is as good as ended; what ends has minutes.
+    deadline = 15 if outcome == "timed out" else 300
     verdict = mutations.judge(change, ["test_tiny.py"], project, deadline)
     assert verdict.outcome == outcome
     assert (project / path).read_text().endswith("return n\n")
@@ -74,4 +75,35 @@ def test_a_change_is_caught_survives_or_is_timed_out(
 
 def test_a_line_that_no_test_touches_is_said_so(project: Path) -> None:
     change = mutations.changes("lib/tiny/count.py", b"a = 1\n")[0]
-    assert mutations.judge(change, [], project).outcome == "untouched"
+    assert mutations.judge(change, [], project, 300).outcome == "untouched"
+
+
+@pytest.fixture
+def measured(project: Path) -> mutations.Baseline:
+    """Of a test that passes and takes half a second, and of one that fails without any change."""
+    (project / "tests").mkdir()
+    (project / "tests/test_tiny.py").write_text(
+        "import time\nimport pytest\nfrom tiny.count import down\n"
+        "@pytest.mark.parametrize('n', [1, 2])\n"
+        "def test_it(n):\n    time.sleep(0.5)\n    assert down(n) == 0\n"
+        "def test_broken():\n    assert down(1) == 1\n"
+    )
+    return mutations.baseline(project, ["tests"], 300)
+
+
+def test_the_baseline_knows_who_touches_a_line_and_how_long_that_takes(
+    measured: mutations.Baseline, project: Path
+) -> None:
+    path, test = "lib/tiny/count.py", "tests/test_tiny.py::test_it"
+    change = mutations.changes(path, (project / path).read_bytes())[0]
+    assert measured.tests(change) == [test]
+    assert measured.broken == ["tests/test_tiny.py::test_broken"]
+    assert 1 <= measured.cost(test) < 60
+    assert measured.deadline([test]) >= mutations.DEADLINE + mutations.PATIENCE
+
+
+def test_tests_without_an_end_are_said_so(project: Path) -> None:
+    (project / "tests").mkdir()
+    (project / "tests/test_tiny.py").write_text("import time\ndef test_it():\n    time.sleep(99)\n")
+    with pytest.raises(SystemExit, match="did not end within 3 s"):
+        mutations.baseline(project, ["tests"], 3)

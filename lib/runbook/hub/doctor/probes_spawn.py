@@ -18,6 +18,7 @@ from runbook.hub.doctor.spawning import Spawning
 
 #: The system's own programs; no single-user server is among them.
 SYSTEM = (Path("/bin"), Path("/usr/bin"), Path("/sbin"), Path("/usr/sbin"))
+BASH, SH = Path("/bin/bash"), Path("/bin/sh")
 #: Where a file may be put that leaves no room at home; on a disk of its own, mostly.
 ELSEWHERE = ("/var/tmp", "/srv", "/root")
 #: What a server asks the hub for was scopes from JupyterHub 2.0 on (its changelog); a server of
@@ -83,6 +84,9 @@ def wrapper_broken(sight: Sight) -> Iterator[Seen]:
     other = f"mv {file} {file}.broken"  # jupyterhub-singleuser is started instead
     if "it executes" in at.starter.fault and right.exists():
         other = f"sed -i {shlex.quote(f's|{at.starter.configured}|{right}|')} {file}"
+    if at.starter.fault.endswith("sh is not there"):  # a shell, and there is another
+        shell = BASH if BASH.exists() else SH
+        other = f"sed -i {shlex.quote(f'1s|.*|#!{shell}|')} {file}"
     words = {"file": str(wrapper), "why": at.starter.fault}
     mend = mends.get(at.starter.fault, other)
     yield Seen((f"{wrapper}: {at.starter.fault}",), {**words, "mend": (mend,)})
