@@ -9,6 +9,7 @@ from visitor import Visitor
 pytestmark = pytest.mark.machine
 
 
+@pytest.mark.drill
 def test_debian_13_gets_a_hub_too(debian_base: Layers) -> None:
     with Machine(fresh("trixie")) as machine:
         machine.boot()
