@@ -89,11 +89,6 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 }
 
 
-def test_a_kernel_killed_in_the_apply_cell_is_told_and_can_be_taken_back(prepared: Layers) -> None:
-    with Machine(prepared) as machine:
-        faulted(machine, "kernel-killed", lambda: None)
-
-
 @pytest.mark.drill
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_the_apply_cell_can_be_taken_back(prepared: Layers, fault: str) -> None:

@@ -46,12 +46,6 @@ LATER = (
 EARLY = ("Link", "NpmProject", "NodeRuntime", "PythonEnvironment")
 
 
-def test_an_undo_killed_on_the_way_is_finished_by_the_next(after_install: Layers) -> None:
-    drawn = chance("undo")
-    with Machine(after_install) as machine:
-        killed_on_the_way(machine, drawn, drawn.choice(LATER))
-
-
 @pytest.mark.drill
 @pytest.mark.parametrize("kind", [*LATER, *EARLY])
 def test_an_undo_killed_at_each_kind_of_resource_is_finished_by_the_next(
