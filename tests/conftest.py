@@ -13,6 +13,7 @@ from drills import Table
 from progress import Progress
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 #: How many drills a run of everything draws.
 DRAWN = 3
@@ -29,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     tiers = ("main", "all", "named", "drills", "bench")
     group.addoption("--tier", choices=tiers, default="named", help="See `./runbook test --help`.")
     group.addoption("--keep-machine", action="store_true", help="Leave a failed machine running.")
+    group.addoption("--ended", type=int, default=0, help="The exit code of a session that passed.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,9 +49,11 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests of this tier, the longest modules first."""
-    wanted = [item for item in items if _is_of(item, config.getoption("tier"))]
-    if config.getoption("tier") == "all":
+    """Leave the tests of this tier, the longest modules first; a test named by itself is meant."""
+    tier = config.getoption("tier")
+    single = tier == "named" and any("::" in word for word in config.args)
+    wanted = [item for item in items if single or _is_of(item, tier)]
+    if tier == "all":
         wanted += _drawn([item for item in items if item.get_closest_marker("drill")])
     gone = set(items) - set(wanted)
     if gone:
@@ -93,6 +97,38 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped under CI: {call.excinfo and call.excinfo.value}"
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Nor is a module."""
+    report = yield
+    if report.skipped and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped under CI: {report.longrepr}"
+    return report
+
+
+#: What said of a worker that it had ended before its time.
+_crashed = pytest.StashKey[list[str]]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController, error: object) -> None:
+    if error:
+        node.config.stash.setdefault(_crashed, []).append(str(error))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Say with the exit code that this is the end; see run.py."""
+    ended = session.config.getoption("ended")
+    if hasattr(session.config, "workerinput") or not ended:
+        return
+    if session.config.stash.get(_crashed, []):
+        session.exitstatus = 1
+    elif exitstatus in (0, 5):
+        session.exitstatus = ended + (exitstatus == 5)
 
 
 class ByModule(LoadScopeScheduling):  # type: ignore[misc]

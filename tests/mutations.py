@@ -23,10 +23,11 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,9 @@ PLACES = (
 SUITES = ("tests/unit", "tests/notebooks")
 DEADLINE = 60.0  # seconds for the tests of one change, besides
 PATIENCE = 5  # times what they took without it
-BASELINE_DEADLINE = 1800.0
+BASELINE_DEADLINE = 1800.0  # for a part of them
 WORKERS = 2
+PARTS = 8
 MARK = "=== coverage ==="
 #: Not `coverage json`, which takes minutes for the same.
 READ_CONTEXTS = """
@@ -101,6 +103,24 @@ class Baseline:
         lines = self.touched.get(change.path, {})
         tests = {test for line in change.lines for test in lines.get(str(line), [])}
         return sorted(tests, key=self.cost)  # the quickest may notice it already
+
+    def add(
+        self,
+        log: str,
+        data: dict[str, dict[str, list[str]]],
+        places: dict[str, Path],
+        root: Path,
+    ) -> None:
+        """What a part of the tests said and did."""
+        pattern = r"^(?:FAILED|ERROR) (\S+?)(?:\[.*)?(?: - .*)?$"
+        self.broken.extend(sorted({*re.findall(pattern, log, re.MULTILINE)}))
+        for took, test in re.findall(r"^([\d.]+)s \w+ +(\S+?)(?:\[.*)?$", log, re.MULTILINE):
+            self.seconds[test] = self.seconds.get(test, 0.0) + float(took)
+        for name, lines in data.items():
+            for line, contexts in lines.items():
+                tests = {_test(context, places, root) for context in contexts}
+                seen = self.touched.setdefault(name, {}).setdefault(line, [])
+                seen += sorted(tests - {"", *self.broken})
 
     def cost(self, test: str) -> float:
         return self.seconds.get(test, 0.0)
@@ -171,8 +191,6 @@ def draw(root: Path, paths: Sequence[str], number: int, seed: int) -> list[Chang
 
 
 def _files(path: Path) -> list[Path]:
-    if not path.exists():
-        raise SystemExit(f"{path} does not exist: name files or folders of the checkout")
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
@@ -197,7 +215,7 @@ def unprivileged(script: str, root: Path, deadline: float) -> tuple[int, str]:
         "import sys; from pathlib import Path; import isolation;"
         "sys.exit(isolation.run(sys.argv[2:], [Path(p) for p in sys.argv[1].split(':')]))"
     )
-    command = ["nice", sys.executable, "-c", code, ":".join(map(str, visible))]
+    command = ["nice", sys.executable, "-S", "-c", code, ":".join(map(str, visible))]
     # The changed code can be imported only by what is an ordinary account already.
     # Whoever becomes another account loses the order to die with its parent: it is given again.
     command += ["setpriv", "--pdeathsig", "KILL"]
@@ -209,14 +227,36 @@ def unprivileged(script: str, root: Path, deadline: float) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def baseline(root: Path, suites: Sequence[str], deadline: float = BASELINE_DEADLINE) -> Baseline:
-    """Runs the suites of the copy once, with coverage contexts."""
+def baseline(
+    root: Path,
+    suites: Sequence[str],
+    deadline: float = BASELINE_DEADLINE,
+    say: Callable[[str], object] = print,
+) -> Baseline:
+    """Runs the suites of the copy once, with coverage contexts, a part of the modules at a time."""
+    modules = [str(f) for suite in suites for f in sorted((root / suite).rglob("test_*.py"))]
+    parts = [part for number in range(PARTS) if (part := modules[number::PARTS])]
+    found = Baseline({}, {}, [])
+    with ThreadPoolExecutor(WORKERS) as pool:
+        measured = pool.map(lambda part: _measured(root, part, deadline), parts)
+        for number, (log, data) in enumerate(measured, 1):
+            found.add(log, data, {Path(module).stem: Path(module) for module in modules}, root)
+            say(f"{number} of {len(parts)} parts of the tests measured")
+    if not found.touched:
+        raise SystemExit("no test was seen to touch a line")
+    return found
+
+
+def _measured(
+    root: Path, modules: Sequence[str], deadline: float
+) -> tuple[str, dict[str, dict[str, list[str]]]]:
+    """What pytest said, and by file and line which tests were seen there."""
     config = "[run]\\nsource = lib\\ndynamic_context = test_function\\nrelative_files = true\\n"
     script = (
         f"set -u; own=$(mktemp -d); printf '{config}' >$own/config;"
         f" export COVERAGE_CORE=ctrace COVERAGE_FILE=$own/data;"
         f" '{sys.executable}' -m coverage run --rcfile=$own/config -m pytest -vv -rfE"
-        f" --durations=0 -p no:cacheprovider {' '.join(suites)}; echo '{MARK}';"
+        f" --durations=0 -p no:cacheprovider {' '.join(modules)}; echo '{MARK}';"
         f" '{sys.executable}' -c '{READ_CONTEXTS}'"
     )
     try:
@@ -226,20 +266,7 @@ def baseline(root: Path, suites: Sequence[str], deadline: float = BASELINE_DEADL
     log, mark, data = output.rpartition(MARK)
     if not mark or not data.strip().startswith("{"):
         raise SystemExit(f"the tests could not be run with coverage:\n{output[-3000:]}")
-    broken = set(re.findall(r"^(?:FAILED|ERROR) (\S+?)(?:\[.*)?(?: - .*)?$", log, re.MULTILINE))
-    seconds: dict[str, float] = {}
-    for took, test in re.findall(r"^([\d.]+)s \w+ +(\S+?)(?:\[.*)?$", log, re.MULTILINE):
-        seconds[test] = seconds.get(test, 0.0) + float(took)
-    places = {path.stem: path for suite in suites for path in _files(root / suite)}
-    touched: dict[str, dict[str, list[str]]] = {}
-    for name, file in json.loads(data).items():
-        touched[name] = {
-            line: [t for c in contexts if (t := _test(c, places, root)) and t not in broken]
-            for line, contexts in file.items()
-        }
-    if not any(tests for lines in touched.values() for tests in lines.values()):
-        raise SystemExit(f"no test was seen to touch a line:\n{log[-3000:]}")
-    return Baseline(touched, seconds, sorted(broken))
+    return log, json.loads(data)
 
 
 def _test(context: str, places: dict[str, Path], root: Path) -> str:
@@ -295,7 +322,8 @@ def judge(change: Change, tests: Sequence[str], root: Path, deadline: float) -> 
 
 def report(verdicts: Sequence[Verdict], console: Console) -> None:
     """A line for each change, those that nothing noticed last; then the share of each folder."""
-    table = Table("place", "change", "outcome", "by")
+    table = Table("place", "change", "outcome")
+    table.add_column("by", overflow="fold")
     order = ["caught", "timed out", "not judged", "untouched", "survived"]
     for v in sorted(verdicts, key=lambda v: (order.index(v.outcome), v.change.path)):
         place = f"{v.change.path.removeprefix('lib/runbook/')}:{v.change.lines[0]}"
@@ -322,8 +350,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("paths", nargs="*", metavar="PATH")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     asked = parser.parse_intermixed_args(argv)
-    if not asked.number.isdigit():
+    if not asked.number.lstrip("-").isdigit():
         asked.number, asked.paths = "60", [asked.number, *asked.paths]
+    if int(asked.number) < 1:
+        parser.error("N is how many changes to draw, at least 1")
+    for path in asked.paths:
+        if not (ROOT / path).exists() or not (ROOT / path).resolve().is_relative_to(ROOT / "lib"):
+            parser.error(f"{path}: name files or folders below lib")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     console = Console()
     drawn = draw(ROOT, asked.paths or PLACES, int(asked.number), asked.seed)
     console.print(f"{len(drawn)} changes, --seed {asked.seed}")

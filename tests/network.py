@@ -5,7 +5,7 @@
 
 What listens on port 8000 there listens there alone, so several test sessions, or several workers
 of one, can have machines at the same time. The way out is slirp4netns, which needs no firewall
-rule and changes nothing of this computer. Where it is not there, everybody shares one network.
+rule and changes nothing of this computer. Where it is not there, machines share its network.
 """
 
 import atexit
@@ -25,7 +25,7 @@ def can_be_had() -> bool:
     """Whether this account may make a network with a way out."""
     return (
         os.geteuid() == 0
-        and shutil.which("slirp4netns") is not None
+        and all(map(shutil.which, ("slirp4netns", "ip")))
         and os.access("/dev/net/tun", os.R_OK | os.W_OK)
     )
 
@@ -46,6 +46,7 @@ class Network:
         self._holder.stdout.readline()
         self.path = Path(f"/proc/{self._holder.pid}/ns/net")
         options = ["--configure", "--mtu=65520", "--ready-fd=1", "--netns-type=path"]
+        options += ["--disable-host-loopback"]
         self._way_out = _bound_to_us(["slirp4netns", *options, str(self.path), "tap0"])
         assert self._way_out.stdout
         ready = self._way_out.stdout.read(1)
@@ -61,6 +62,17 @@ class Network:
     def inside(self, argv: Sequence[str]) -> list[str]:
         """The command line that runs ``argv`` in this network."""
         return ["nsenter", f"--net={self.path}", *argv]
+
+    def close_to_this_computer(self) -> None:
+        """What listens on an address of this computer cannot be reached from inside.
+
+        What listens on its loopback never can.
+        """
+        listed = subprocess.run(["ip", "-o", "-4", "address"], stdout=subprocess.PIPE, check=True)
+        for address in re.findall(rb" inet ([\d.]+)", listed.stdout):
+            words = ["ip", "route", "replace", "prohibit", address.decode()]
+            if not address.startswith(b"127."):
+                subprocess.run(self.inside(words), check=True)
 
     def enter(self) -> None:
         """From now on this thread, and all that it starts, is in this network.

@@ -1,68 +1,158 @@
 """What `./runbook test` does: which tests, where each may run, and what to say at the end.
 
 tests/unit and tests/notebooks run where nothing of this computer can be written (isolation.py);
-tests on booted machines need root, and can harm a throw-away Debian only.
+tests on booted machines need root, and can harm a throw-away Debian only. Nothing of lib is
+imported here: what runs as root on this computer is not what is being tested.
 """
 
 import argparse
+import difflib
+import itertools
 import os
+import random
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import isolation
 from isolation import ROOT
 
 ISOLATED = ("tests/unit", "tests/notebooks")
 BOOTED = ("tests/machine",)
-NO_TESTS = 5  # pytest's exit code
+BENCH = ("tests/bench",)
+#: tests/conftest.py ends with these codes where pytest came to its end: a process that ends by
+#: itself with 0 has proved nothing.
+PASSED, NO_TESTS = 42, 43
+INTERRUPTED, USAGE, WRONG_WORDS = 2, 4, 64  # pytest's, pytest's, the runbook's
+#: Options of pytest whose next word is a value, not a path.
+VALUED = ("-k", "-m", "-n", "-p", "-o", "-W", "-c", "-r")
+#: They ask what an earlier session left, and isolated tests can leave nothing.
+FORGOTTEN = ("--lf", "--last-failed", "--ff", "--failed-first", "--nf", "--sw", "--stepwise")
+TIERS = ("--all", "--drills", "--bench")
 
 
 def main(words: Sequence[str]) -> int:
     """Run the tests that the command line asks for; an exit code."""
     ours, for_pytest = _options(words)
-    os.chdir(ROOT)
+    os.environ.setdefault("RUNBOOK_TEST_SEED", f"{random.SystemRandom().randrange(16**6):06x}")
+    if "--version" in for_pytest:
+        return subprocess.run([sys.executable, "-m", "pytest", "--version"]).returncode
     if ours.mutations is not None:
-        import mutations  # needs coverage's data, which nothing else does
-
-        return mutations.main([str(ours.mutations), *for_pytest])
-    paths = [word for word in for_pytest if Path(word.partition("::")[0]).exists()]
+        script = str(ROOT / "tests/mutations.py")
+        os.execv(sys.executable, [sys.executable, script, str(ours.mutations), *for_pytest])
+    paths, rest = _split(for_pytest)
     if paths and ours.tier == "main":
         ours.tier = "named"
-    rest = [word for word in for_pytest if word not in paths]
-    codes = [_isolated(ours, _below(ISOLATED, paths, ours), rest)]
-    codes.append(_booted(ours, _below(BOOTED, paths, ours), rest))
-    ran = [code for code in codes if code not in (None, NO_TESTS)]
-    return next((code for code in ran if code), 0) if ran else NO_TESTS
+    os.chdir(ROOT)
+    return _all_of([*_sessions(ours, paths, rest)], rest)
+
+
+Session = tuple[str, Callable[[], int]]
+
+
+def _sessions(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> Iterator[Session]:
+    """What there is to run, and how: each returns its exit code."""
+    if ours.tier == "bench":
+        yield "tests/bench", lambda: _booted(ours, _below(BENCH, paths), rest)
+        return
+    if (isolated := _below(ISOLATED, paths)) and (paths or ours.tier != "drills"):
+        yield " ".join(isolated), lambda: _isolated(ours, isolated, rest)
+    if booted := _below(BOOTED, paths):
+        yield " ".join(booted), lambda: _booted(ours, booted, rest)
+
+
+def _all_of(sessions: Sequence[Session], rest: Sequence[str]) -> int:
+    """Run one after the other; 0 where all passed, and none came to nothing without being told."""
+    codes: dict[str, int] = {}
+    for name, session in sessions:
+        codes[name] = code = session()
+        if code in (INTERRUPTED, USAGE) or (code != PASSED and {"-x", "--exitfirst"} & {*rest}):
+            break
+    if INTERRUPTED in codes.values():
+        return 128 + signal.SIGINT
+    if set(codes.values()) == {NO_TESTS}:
+        print("no test was run: what was asked for has none, or drills only: add --drills")
+        return 5  # as pytest does
+    if rest:  # they may select tests of one session alone
+        codes = {name: code for name, code in codes.items() if code != NO_TESTS}
+    failed = {name: code for name, code in codes.items() if code != PASSED}
+    for name, code in failed.items():
+        print(f"{name}: failed" if code == 1 else f"{name}: did not end as it should ({code})")
+    return next((code or 1 for code in failed.values()), 0)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        _refuse(message, "see ./runbook test --help")
+
+
+def _refuse(what: str, remedy: str) -> NoReturn:
+    print(f"error: {what}\n  What to do: {remedy}", file=sys.stderr)
+    sys.exit(WRONG_WORDS)
 
 
 def _options(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(prog="./runbook test", add_help=False, allow_abbrev=False)
+    parser = _Parser(prog="./runbook test", add_help=False, allow_abbrev=False)
     which = parser.add_mutually_exclusive_group()
-    for name in ("--all", "--drills", "--bench"):
+    for name in TIERS:
         which.add_argument(name, action="store_const", const=name[2:], dest="tier", default="main")
     which.add_argument("--mutations", nargs="?", type=int, const=60, metavar="N")
     parser.add_argument("--keep-machine", action="store_true")
-    return parser.parse_known_args(words)
+    ours, rest = parser.parse_known_args(words)
+    for word in rest:
+        known = [*TIERS, "--mutations", "--keep-machine"]
+        if word.startswith("--") and (meant := difflib.get_close_matches(word, known, 1, 0.8)):
+            _refuse(f"{word} is no option", f"did you mean {meant[0]}?")
+        if word in FORGOTTEN and os.geteuid() == 0:
+            _refuse(f"{word}: tests that can write nothing leave nothing for the next session",
+                    "name the tests, or run it as an ordinary account")  # fmt: skip
+    return ours, rest
 
 
-def _below(folders: Sequence[str], paths: Sequence[str], ours: argparse.Namespace) -> list[str]:
-    """Those of ``paths`` that lie in the folders; where none was named, what the tier means."""
-    if paths:
-        return [path for path in paths if any(_is_below(path, f) for f in folders)]
-    if ours.tier == "bench":
-        return [] if folders == ISOLATED else ["tests/bench"]
-    return [] if ours.tier == "drills" and folders == ISOLATED else list(folders)
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The paths of tests, from the checkout's root; and pytest's options with their values."""
+    paths, rest = [], []
+    for before, word in itertools.pairwise(["", *words]):
+        path = "" if word.startswith("-") or before in VALUED else _path(word)
+        if path:
+            paths.append(path)
+        elif word.startswith("-") or before.startswith("-"):
+            rest.append(word)
+        else:
+            _refuse(f"{word}: no test is there", "name files or folders below tests, or what pytest"
+                    " calls node ids: tests/unit/test_plan.py::test_name")  # fmt: skip
+    return paths, rest
 
 
-def _is_below(path: str, folder: str) -> bool:
-    return Path(path.partition("::")[0]).resolve().is_relative_to(ROOT / folder)
+def _path(word: str) -> str:
+    """As seen from where we stand, or from the checkout; empty where there are no tests."""
+    name, mark, test = word.partition("::")
+    for folder in (Path.cwd(), ROOT):
+        path = (folder / name).resolve()
+        if path.exists() and _below((*ISOLATED, *BOOTED, *BENCH), [str(path)]):
+            return f"{path.relative_to(ROOT)}{mark}{test}"
+    return ""
 
 
-def _isolated(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> int | None:
+def _below(folders: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """Those of ``paths`` that lie in the folders, or what of them lies in a path; all of them where
+    none was named."""
     if not paths:
-        return None
+        return list(folders)
+    found = []
+    for path in paths:
+        place = (ROOT / path.partition("::")[0]).resolve()
+        inside = any(place.is_relative_to(ROOT / folder) for folder in folders)
+        within = [folder for folder in folders if (ROOT / folder).is_relative_to(place)]
+        found += [path] if inside else within if place != ROOT else []
+    return found
+
+
+def _isolated(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> int:
     _compile()
     kept = ["-o", "cache_dir=/tmp/pytest"] if os.geteuid() == 0 else []
     return isolation.run(_pytest(ours, [*_workers(paths), *kept, *rest, *paths]))
@@ -70,20 +160,25 @@ def _isolated(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> in
 
 def _compile() -> None:
     """Once, as who may write it: who may not would do it again at every start of a program."""
-    words = ["-m", "compileall", "-q", "lib", "tests"]
+    words = ["-I", "-S", "-m", "compileall", "-q", "lib", "tests"]
     subprocess.run([sys.executable, *words], cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
-def _booted(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> int | None:
-    if not paths:
-        return None
+def _booted(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> int:
     workers = [] if ours.keep_machine or ours.tier == "bench" else _workers(paths)
     kept = ["--keep-machine", "--exitfirst"] if ours.keep_machine else []
-    return subprocess.run(_pytest(ours, [*workers, *kept, *rest, *paths]), cwd=ROOT).returncode
+    process = subprocess.Popen(_pytest(ours, [*workers, *kept, *rest, *paths]), cwd=ROOT)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            pass  # the tests have it, too: they clean up, and end
 
 
 def _pytest(ours: argparse.Namespace, words: list[str]) -> list[str]:
-    return [sys.executable, "-m", "pytest", f"--tier={ours.tier}", *words]
+    seed = zlib.crc32(os.environ["RUNBOOK_TEST_SEED"].encode())
+    told = [f"--tier={ours.tier}", f"--ended={PASSED}", f"--hypothesis-seed={seed}"]
+    return [sys.executable, "-m", "pytest", *told, *words]
 
 
 def _workers(paths: Sequence[str]) -> list[str]:
@@ -93,4 +188,7 @@ def _workers(paths: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

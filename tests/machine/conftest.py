@@ -44,15 +44,16 @@ def pytest_runtest_makereport(
         for machine in running:
             report.sections.append((f"machine {machine.leader}", last_words(machine)))
         if running and item.config.getoption("keep_machine"):
-            keep(item)
+            keep(item, report.longreprtext)
     return report
 
 
-def keep(item: pytest.Item) -> None:
-    """Wait until the person is done: the machines end with this process."""
+def keep(item: pytest.Item, why: str) -> None:
+    """Say why, and wait until the person is done: the machines end with this process."""
     reporter = item.config.pluginmanager.get_plugin("terminalreporter")
     assert reporter
     reporter.ensure_newline()
+    reporter.write_line(why)
     reporter.write_line(f"{item.nodeid} failed. To look inside its machine, while this waits:")
     for machine in running:
         reporter.write_line(f"  {machine.way_in}")

@@ -39,7 +39,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def as_it_is(script: str, root: Path, deadline: float) -> tuple[int, str]:
         done = subprocess.run(["sh", "-c", script], cwd=root, timeout=deadline, text=True,
                               stdout=subprocess.PIPE, env={"PYTHONPATH": f"{root}/lib",
-                              "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"})  # fmt: skip
+                              "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin",
+                              "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})  # fmt: skip
         return done.returncode, done.stdout
 
     monkeypatch.setattr(mutations, "unprivileged", as_it_is)
