@@ -61,6 +61,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = sorted(wanted, key=lambda item: _rank(item.path.stem))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    reason = os.environ.get("RUNBOOK_TEST_OFFLINE")
+    if reason and item.get_closest_marker("registries"):
+        pytest.skip(f"no way to the package registries: {reason}")
+
+
 def _is_of(item: pytest.Item, tier: str) -> bool:
     """Drills are of their tier alone; of the tests on machines the tier `main` has the main job."""
     drill = item.get_closest_marker("drill") is not None

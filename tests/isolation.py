@@ -32,6 +32,8 @@ ACCOUNT = "nobody"
 #: What everybody may write to, and what leads to the computer's services.
 PRIVATE = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 HOME = "/tmp/home"
+#: The variable that names the one visible folder that may be written to, where there is one.
+OUTBOX = "RUNBOOK_MADE"
 #: File systems that the kernel makes up: each has rules of its own for who may write what.
 MADE_UP = {"proc", "sysfs", "devpts", "cgroup", "cgroup2", "autofs", "nsfs", "binfmt_misc"}
 #: What tests and package managers are told by the environment; nothing else is passed on.
@@ -134,6 +136,7 @@ def _inside(shown: Sequence[str], sockets: Sequence[str], argv: Sequence[str]) -
         _call("mount", "--bind", "/dev/null", path)
     _tell_names(names)
     _start_loopback()
+    os.setsid()  # of its own for who looks from inside, too
     account = pwd.getpwnam(ACCOUNT)
     Path(HOME).mkdir()
     os.chown(HOME, account.pw_uid, account.pw_gid)
@@ -177,7 +180,8 @@ def _cover(shown: Sequence[Path]) -> None:
     for number, path in enumerate(kept):
         path.mkdir(parents=True, exist_ok=True)
         _call("mount", "--bind", f"/mnt/{number}", str(path))
-        _call("mount", "-o", "remount,bind,ro", str(path))
+        if str(path) != os.environ.get(OUTBOX):
+            _call("mount", "-o", "remount,bind,ro", str(path))
     _call("umount", "--recursive", "/mnt")
     os.chdir(ROOT)  # the one that can be seen now
 

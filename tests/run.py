@@ -10,9 +10,11 @@ import difflib
 import itertools
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -155,7 +157,16 @@ def _below(folders: Sequence[str], paths: Sequence[str]) -> list[str]:
 def _isolated(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> int:
     _compile()
     kept = ["-o", "cache_dir=/tmp/pytest"] if os.geteuid() == 0 else []
-    return isolation.run(_pytest(ours, [*_workers(paths), *kept, *rest, *paths]))
+    command = _pytest(ours, [*_workers(paths), *kept, *rest, *paths])
+    if not os.environ.get("RUNBOOK_GOLDENS"):
+        return isolation.run(command)
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as made:
+        os.environ[isolation.OUTBOX] = made
+        os.chmod(made, 0o777)
+        code = isolation.run(command, [Path(made)])
+        for golden in Path(made).glob("*.ipynb"):
+            shutil.copyfile(golden, ROOT / "tests/notebooks/goldens" / golden.name)
+        return code
 
 
 def _compile() -> None:

@@ -147,8 +147,7 @@ def test(words: Sequence[str]) -> NoReturn:
     \b
     --all              all but measurements and most drills, as CI does; 25 minutes
     --drills, --bench  whole tables of faults, hours; ratios, on an idle machine
-    --mutations [N]    change the code in N places, and see which changes no test notices;
-                       --seed S draws the same again, and PATHs of lib say where
+    --mutations [N]    which of N changes of the code no test notices; --seed S, PATHs of lib
     --keep-machine     stop at the first failure, and leave its machine to be looked into
 
     \b

@@ -149,10 +149,11 @@ def somebody_on_a_bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(params=STAGES)
 def golden(request: pytest.FixtureRequest, somebody_on_a_bare_machine: None) -> Path:
     """The golden of a stage; made anew where RUNBOOK_GOLDENS is set."""
-    path = GOLDENS / f"{request.param}.ipynb"
-    if os.environ.get("RUNBOOK_GOLDENS"):
-        produce(request.param, path)
-    return path
+    if not os.environ.get("RUNBOOK_GOLDENS"):
+        return GOLDENS / f"{request.param}.ipynb"
+    made = Path(os.environ.get("RUNBOOK_MADE", GOLDENS)) / f"{request.param}.ipynb"
+    produce(request.param, made)
+    return made
 
 
 @pytest.fixture

@@ -78,6 +78,12 @@ def test_a_lock_pins_each_dependency_to_a_version_that_pyproject_allows(
     assert requirement.specifier.contains(specifier.version, prereleases=True)
 
 
+@pytest.mark.parametrize("lock", ["runbook.txt", "test.txt", "hub.txt"])
+def test_nothing_that_takes_seconds_to_import_is_locked(lock: str) -> None:
+    """See constraints.in: every command, and every person's server, would pay for it."""
+    assert {"rfc3987-syntax", "lark"} & set(locked(lock)) == set()
+
+
 @pytest.mark.parametrize("lock", sorted(LOCKS.glob("*.txt")), ids=lambda path: path.name)
 def test_no_python_lock_holds_a_url(lock: Path) -> None:
     assert "://" not in lock.read_text()
