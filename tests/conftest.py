@@ -15,8 +15,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-#: How many drills a run of everything draws.
-DRAWN = 3
+#: A run of everything draws one drill of every so many tables.
+TABLES = 5
 #: Modules that take minutes begin first, the longest before all, or a worker ends long after all.
 LONGEST_FIRST = (
     *("test_main", "test_doctor_spawn", "test_doctor_server", "test_doctor_sudo", "test_trixie"),
@@ -86,7 +86,8 @@ def _drawn(drills: list[pytest.Item]) -> list[pytest.Item]:
 
     by_lot = sorted(drills, key=lambda item: lot(item.nodeid))
     tables = {item.nodeid.partition("[")[0]: item for item in reversed(by_lot)}
-    return [tables[name] for name in sorted(tables, key=lot)[:DRAWN]]
+    number = len(tables) // TABLES or int(lot("one table")[0] % TABLES == 0)
+    return [tables[name] for name in sorted(tables, key=lot)[:number]]
 
 
 def _rank(module: str) -> int:

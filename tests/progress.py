@@ -44,24 +44,34 @@ class Progress:
         if report.outcome != "passed" or name not in self._outcomes:
             self._outcomes[name] = report.outcome
         if report.failed:
-            self._say(f"{report.when} failed: {_last_line(report)}")
+            self._begun.pop(name, None)
+            where = "" if report.when == "call" else f"{report.when}: "
+            self._tell(name, f": {where}{_last_line(report)}")
         if report.when == "teardown":
             self._ended(name)
 
     def _ended(self, name: str) -> None:
         self._begun.pop(name, None)
-        outcome, seconds = self._outcomes[name], self._seconds[name]
         recent = time.monotonic() - self._said
-        if outcome == "failed" or seconds > LONG or recent > LONG:
-            self._say(f"{outcome:7} {seconds:6.1f} s  {short(name)}")
+        if self._outcomes[name] != "failed" and (
+            self._seconds[name] > LONG or recent > LONG or not self._left
+        ):
+            self._tell(name)
+
+    def _tell(self, name: str, why: str = "") -> None:
+        self._say(f"{self._outcomes[name]:7} {self._seconds[name]:6.1f} s  {short(name)}{why}")
+
+    @property
+    def _left(self) -> int:
+        return self._total - len(self._outcomes)
 
     def _say(self, what: str) -> None:
         now = time.monotonic()
         self._said = now
-        left = self._total - len(self._outcomes)
         running = ", ".join(short(name) for name in self._begun)
+        then = f"{self._left} left" + (f"; now {running}" if running else "")
         minutes, seconds = divmod(int(now - self._started), 60)
-        line = f"{minutes:3}:{seconds:02}  {what}   ({left} left{running and f'; now {running}'})"
+        line = f"{minutes:3}:{seconds:02}  {what}   ({then})"
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter:
             reporter.ensure_newline()

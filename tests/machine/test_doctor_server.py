@@ -152,6 +152,7 @@ def test_a_service_whose_token_has_no_role(server: Machine) -> None:
     assert _reported() == 200
 
 
+@pytest.mark.drill
 def test_a_start_that_takes_longer_than_it_may(server: Machine) -> None:
     configure(server, "c.Spawner.http_timeout = 2")
     program = "/opt/jupyterhub/bin/sudospawner-singleuser"
@@ -168,6 +169,7 @@ def test_a_start_that_takes_longer_than_it_may(server: Machine) -> None:
     server.run(["cp", "-p", "/root/singleuser", program])
 
 
+@pytest.mark.drill
 def test_a_database_of_a_newer_version(server: Machine) -> None:
     """Who goes back to JupyterHub 5 keeps the database of 6."""
     uv = f"{CHECKOUT}/.venv/bin/uv"

@@ -182,6 +182,18 @@ def test_what_did_not_pass_is_told_by_the_exit_code(
     assert says in said
 
 
+def test_a_failure_is_told_at_once_with_its_reason_and_the_last_test_leaves_none(
+    tmp_path: Path,
+) -> None:
+    tests = "def test_one():\n    assert 1 == 2\ndef test_two():\n    pass\n"
+    _, said = session(tmp_path, tests, UNIT, "-n0")
+    lines = [line.split(maxsplit=1)[1] for line in said.splitlines() if " left" in line]
+    assert [line.replace("0.0 s", "") for line in lines] == [
+        "failed      it: one: assert 1 == 2   (1 left)",
+        "passed      it: two   (0 left)",
+    ]
+
+
 def test_what_passed_and_what_was_not_there(tmp_path: Path) -> None:
     passes = "def test_it():\n    pass\n"
     assert session(tmp_path, passes, f"{UNIT}::test_it")[0] == 0

@@ -123,6 +123,7 @@ def test_too_little_room_is_found_before_anything_is_begun(bare: Machine) -> Non
     refused(outcome, 1, "disk for prefix /opt/jupyterhub: 0.1 GiB free, 2.0 needed", "df -h")
 
 
+@pytest.mark.drill
 def test_a_disk_that_fills_up_on_the_way_leaves_no_half_installation(prepared: Layers) -> None:
     # Not on `bare`: packages that did fit stay, as the machine's own.
     with Machine(prepared) as machine:

@@ -22,6 +22,7 @@ PEOPLE = (
 LOCAL = "/etc/jupyterhub/jupyterhub_config.d/99-local.py"
 
 
+@pytest.mark.drill
 def test_undo_takes_back_the_debian_packages_too(prepared: Layers) -> None:
     with Machine(prepared) as machine:
         machine.boot()
