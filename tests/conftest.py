@@ -18,9 +18,11 @@ from xdist.workermanage import WorkerController
 #: A run of everything draws one drill of every so many tables.
 TABLES = 5
 #: Modules that take minutes begin first, the longest before all, or a worker ends long after all.
+#: While one worker makes the Debian of them all, the other does what needs none.
 LONGEST_FIRST = (
-    *("test_main", "test_doctor_spawn", "test_doctor_server", "test_doctor_sudo", "test_trixie"),
-    *("test_faults", "test_undo", "test_doctor_plain", "test_container", "test_school"),
+    *("test_main", "test_isolation", "test_doctor_spawn", "test_doctor_server"),
+    *("test_doctor_sudo", "test_trixie", "test_faults", "test_undo", "test_laptop"),
+    *("test_doctor_plain", "test_container", "test_school", "test_stepping"),
     *("test_engine_faults", "test_hub_client", "test_lint_command", "test_goldens"),
 )
 

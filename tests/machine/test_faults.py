@@ -183,6 +183,7 @@ STAGES = (
 )
 
 
+@pytest.mark.drill
 def test_a_failed_stage_and_two_signals_stop_a_run_and_resume_executes_only_what_is_left(
     after_install: Layers, undisturbed: Undisturbed
 ) -> None:

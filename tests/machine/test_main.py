@@ -34,6 +34,8 @@ def test_a_bare_debian_gets_a_hub_where_a_person_computes_and_undo_leaves_nothin
             machine.run(["usermod", "-aG", GROUP, "ann"])  # no file edited, no restart
             ann.log_in("ann", "correct horse").start_server()
             answer = ann.compute(WHO)
+        with Visitor() as stranger, pytest.raises(Refused):
+            stranger.log_in("ann", "wrong horse")
         record_property("log", f"ann logs in, starts her server, asks a kernel: {answer}")
         assert answer == "ann 42"
         code, said = runbook(machine, "undo", timeout=MINUTES)
