@@ -78,6 +78,14 @@ def test_a_lock_pins_each_dependency_to_a_version_that_pyproject_allows(
     assert requirement.specifier.contains(specifier.version, prereleases=True)
 
 
+def test_the_lock_of_the_tests_holds_that_of_the_runbook() -> None:
+    """The launcher makes the environment of either from one."""
+    ours, tests = (
+        {str(pin) for pin in locked(name).values()} for name in ("runbook.txt", "test.txt")
+    )
+    assert ours <= tests
+
+
 @pytest.mark.parametrize("lock", ["runbook.txt", "test.txt", "hub.txt"])
 def test_nothing_that_takes_seconds_to_import_is_locked(lock: str) -> None:
     """See constraints.in: every command, and every person's server, would pay for it."""
