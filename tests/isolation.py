@@ -153,11 +153,16 @@ def _make_read_only() -> None:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         mount, _, source = line.partition(" - ")
         point = mount.split()[4].encode().decode("unicode_escape")
-        if source.split()[0] in MADE_UP or _is_below(Path(point), PRIVATE):
+        # A /proc of our own lies over that of a container, with what was mounted there.
+        if source.split()[0] in MADE_UP or _is_below(Path(point), ("/proc", *PRIVATE)):
             continue
         read_only = ["mount", "-o", "remount,bind,ro", point]
-        if subprocess.run(read_only, stderr=subprocess.DEVNULL).returncode:
+        if subprocess.run(read_only, stderr=subprocess.DEVNULL).returncode == 0:
+            continue
+        if os.path.isdir(point):
             _call("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", point)
+        else:
+            _call("mount", "--bind", "/dev/null", point)
 
 
 def _is_below(path: Path, folders: Sequence[str]) -> bool:

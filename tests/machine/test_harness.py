@@ -16,6 +16,7 @@ import layers
 import pytest
 import registries
 from debian import Machine, reasons_not, wait_until
+from hub import CHECKOUT
 from trees import Layers
 
 pytestmark = pytest.mark.machine
@@ -301,3 +302,11 @@ def test_a_layer_that_nobody_used_for_a_week_is_thrown_away(keep: Callable[[str]
     os.utime(keep("a").with_name("tiny-a.sum"), (week, week))
     let_go()
     assert kept(keep("b")) == ["tiny-b"]
+
+
+def test_isolated_tests_run_in_a_container_too(prepared: Layers) -> None:
+    """Where single files are mounted over others, as in /proc."""
+    with Machine(prepared) as machine:
+        machine.boot()
+        isolated = [".venv/bin/python", "-S", "tests/isolation.py", "id", "-u"]
+        assert machine.run(isolated, cwd=CHECKOUT).stdout == "65534\n"
