@@ -50,8 +50,8 @@ print("ATTEMPTS " + json.dumps({
     "a stream that is one": [os.isatty(n) for n in (0, 1, 2)],
     "the process group of others": os.getpgid(0) == 0,
     "the checkout": outcome(write("left")),
-    "another file system": outcome(write("/srv/left")),
-    "a socket in the file system": outcome(unix("/srv/socket")),
+    "another file system": outcome(write("/media/left")),
+    "a socket in the file system": outcome(unix("/media/socket")),
     "a socket by name": outcome(unix("\0runbook-test")),
     "services": {f"{a}:{p}": outcome(reach(a, p)) for a in addresses for p in ports},
     "a secret": os.environ.get("MY_SECRET"),
@@ -66,18 +66,18 @@ COMPUTER = r"""
 import json, os, socket, subprocess, sys, threading
 
 for command in (
-    "mount -t tmpfs -o mode=1777 tmpfs /srv",
+    "mount -t tmpfs -o mode=1777 tmpfs /media",
     "ip link set lo up",
     "ip address add OWN/32 dev lo",
 ):
     subprocess.run(command.split(), check=True)
 doors = [socket.create_server((address, 0)) for address in ("127.0.0.1", "0.0.0.0")]
-for address in ("/srv/socket", "\0runbook-test"):
+for address in ("/media/socket", "\0runbook-test"):
     door = socket.socket(socket.AF_UNIX)
     door.bind(address)
     door.listen()
     doors.append(door)
-os.chmod("/srv/socket", 0o777)
+os.chmod("/media/socket", 0o777)
 
 def welcome(door):
     while True:
@@ -89,7 +89,7 @@ ports = [door.getsockname()[1] for door in doors[:2]]
 python, isolation, attempts, addresses = sys.argv[1:]
 subprocess.run([python, isolation, python, "-c", attempts, json.dumps(ports), addresses])
 print("LEFT " + json.dumps([
-    os.listdir("/srv"), str(0x51515151) in open("/proc/sysvipc/shm").read()
+    os.listdir("/media"), str(0x51515151) in open("/proc/sysvipc/shm").read()
 ]))
 """.replace("OWN", OWN)
 
