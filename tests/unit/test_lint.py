@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jupyter_client.localinterfaces import public_ips
 from reading import CORPUS
 
 from runbook.hub.configuration import Configuration, read_configuration
@@ -68,6 +69,8 @@ TRUE = yaml.safe_load((CORPUS / "documentation/findings.yaml").read_text())
 
 @pytest.mark.parametrize("case", cases("documentation"), ids=lambda case: case.stem)
 def test_jupyterhub_s_documentation_has_true_findings_only(case: Path, passable: Path) -> None:
+    if "public_ips()[0]" in case.read_text() and not public_ips():
+        pytest.skip("this page asks for a public address, and the computer has none")
     true = [(code, line) for line, code, _ in TRUE.get(case.name, [])]
     assert places(lint(read(case, passable))) == true
 
