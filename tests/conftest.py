@@ -119,14 +119,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-#: What said of a worker that it had ended before its time.
-_crashed = pytest.StashKey[list[str]]()
+#: Whether a worker ended before its time.
+_crashed = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: WorkerController, error: object) -> None:
     if error:
-        node.config.stash.setdefault(_crashed, []).append(str(error))
+        node.config.stash[_crashed] = True
 
 
 @pytest.hookimpl(trylast=True)
@@ -135,7 +135,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     ended = session.config.getoption("ended")
     if hasattr(session.config, "workerinput") or not ended:
         return
-    if session.config.stash.get(_crashed, []):
+    if session.config.stash.get(_crashed, False):
         session.exitstatus = 1
     elif exitstatus in (0, 5):
         session.exitstatus = ended + (exitstatus == 5)

@@ -8,6 +8,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from debian import DEADLINE
 from hub import PROJECT
 from PIL import Image
 
@@ -39,7 +40,7 @@ def browse(home: Path, page: Path, size: tuple[int, int], *options: str) -> str:
     """What chromium prints of ``page`` in a window of ``size`` (width, height; pixels)."""
     window = f"--window-size={size[0]},{size[1]}"
     words = [*CHROMIUM, window, f"--user-data-dir={home}/chromium", *options, page.as_uri()]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 

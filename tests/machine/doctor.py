@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from debian import Machine, wait_until
+from debian import DEADLINE, Machine, wait_until
 from hub import CHECKOUT, hub_answers
 from visitor import Refused, Visitor
 
@@ -102,7 +102,7 @@ def is_refused(name: str) -> bool:
 
 def listens(port: int) -> bool:
     try:
-        requests.get(f"http://127.0.0.1:{port}", timeout=300)
+        requests.get(f"http://127.0.0.1:{port}", timeout=DEADLINE)
     except requests.RequestException:
         return False
     return True

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from debian import Machine, wait_until
+from debian import DEADLINE, Machine, wait_until
 from doctor import PASSWORD, configure, first, hub_log, is_refused, listens, mended
 from hub import GROUP, URL, Installed, hub_answers
 from patient import (
@@ -122,4 +122,4 @@ def _alembic(machine: Machine, *words: str) -> None:
 
 
 def _login_page() -> str:
-    return requests.get(f"{URL}/hub/login", timeout=300).text
+    return requests.get(f"{URL}/hub/login", timeout=DEADLINE).text

@@ -123,6 +123,7 @@ def test_an_account_that_was_never_used_goes_with_its_home(lived_in: LivedIn) ->
 def test_the_servers_of_people_end(lived_in: LivedIn) -> None:
     running = lived_in.machine.run(["ps", "axo", "args"]).stdout
     assert "jupyter" not in running
+    assert lived_in.machine.run(["test", "-e", "/opt/jupyterhub"], check=False).returncode != 0
 
 
 def test_the_hubs_database_goes_into_the_archive(lived_in: LivedIn) -> None:
