@@ -2,13 +2,13 @@
 
 import hashlib
 import os
-import random
 import subprocess
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import run
 from drills import Table
 from progress import Progress
 from xdist.remote import Producer
@@ -33,13 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     tiers = ("main", "all", "named", "drills", "bench")
     group.addoption("--tier", choices=tiers, default="named", help="See `./runbook test --help`.")
     group.addoption("--keep-machine", action="store_true", help="Leave a failed machine running.")
-    group.addoption("--ended", type=int, default=0, help="The exit code of a session that passed.")
+    group.addoption("--ended", action="store_true", help="Exit codes that prove the end: run.py.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What tests draw is drawn anew in each session, unless `RUNBOOK_TEST_SEED` is given; the
-    workers have it from here."""
-    os.environ.setdefault("RUNBOOK_TEST_SEED", f"{random.SystemRandom().randrange(16**6):06x}")
+    """What tests draw is drawn anew in each session; the workers have the seed from here."""
+    run.draw_seed()
     if hasattr(config, "workerinput"):
         return  # a worker says nothing
     config.pluginmanager.register(Progress(config))
@@ -131,14 +130,13 @@ def pytest_testnodedown(node: WorkerController, error: object) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Say with the exit code that this is the end; see run.py."""
-    ended = session.config.getoption("ended")
-    if hasattr(session.config, "workerinput") or not ended:
+    """Say with the exit code that this is the end."""
+    if hasattr(session.config, "workerinput") or not session.config.getoption("ended"):
         return
     if session.config.stash.get(_crashed, False):
         session.exitstatus = 1
     elif exitstatus in (0, 5):
-        session.exitstatus = ended + (exitstatus == 5)
+        session.exitstatus = run.NO_TESTS if exitstatus == 5 else run.PASSED
 
 
 class ByModule(LoadScopeScheduling):  # type: ignore[misc]

@@ -26,8 +26,8 @@ from isolation import ROOT
 ISOLATED = ("tests/unit", "tests/notebooks")
 BOOTED = ("tests/machine",)
 BENCH = ("tests/bench",)
-#: tests/conftest.py ends with these codes where pytest came to its end: a process that ends by
-#: itself with 0 has proved nothing.
+#: With `--ended`, tests/conftest.py ends with these codes where pytest came to its end: a process
+#: that ends by itself with 0 has proved nothing.
 PASSED, NO_TESTS = 42, 43
 INTERRUPTED, USAGE, WRONG_WORDS = 2, 4, 64  # pytest's, pytest's, the runbook's
 #: Options of pytest whose next word is a value, not a path.
@@ -40,7 +40,7 @@ TIERS = ("--all", "--drills", "--bench")
 def main(words: Sequence[str]) -> int:
     """Run the tests that the command line asks for; an exit code."""
     ours, for_pytest = _options(words)
-    os.environ.setdefault("RUNBOOK_TEST_SEED", f"{random.SystemRandom().randrange(16**6):06x}")
+    draw_seed()
     if "--version" in for_pytest:
         return subprocess.run([sys.executable, "-m", "pytest", "--version"]).returncode
     if ours.mutations is not None:
@@ -51,6 +51,11 @@ def main(words: Sequence[str]) -> int:
         ours.tier = "named"
     os.chdir(ROOT)
     return _all_of([*_sessions(ours, paths, rest)], rest)
+
+
+def draw_seed() -> None:
+    """What tests draw by chance they draw from this, which can be given, too."""
+    os.environ.setdefault("RUNBOOK_TEST_SEED", f"{random.SystemRandom().randrange(16**6):06x}")
 
 
 Session = tuple[str, Callable[[], int]]
@@ -188,7 +193,7 @@ def _booted(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> int:
 
 def _pytest(ours: argparse.Namespace, words: list[str]) -> list[str]:
     seed = zlib.crc32(os.environ["RUNBOOK_TEST_SEED"].encode())
-    told = [f"--tier={ours.tier}", f"--ended={PASSED}", f"--hypothesis-seed={seed}"]
+    told = [f"--tier={ours.tier}", "--ended", f"--hypothesis-seed={seed}"]
     return [sys.executable, "-m", "pytest", *told, *words]
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from debian import Machine, wait_until
+from debian import DEADLINE, Machine, wait_until
 from doctor import LOCAL, PASSWORD, diagnose, diagnose_warm, mend, restart
 from hub import GROUP, Installed, hub_answers, last_words
 from visitor import Visitor
@@ -26,7 +26,7 @@ PATIENCE = f"""
 import os
 c.Spawner.http_timeout = 12
 def patience(spawner):
-    spawner.http_timeout = 12 if os.path.exists("{ILL}") else 300
+    spawner.http_timeout = 12 if os.path.exists("{ILL}") else {DEADLINE}
 c.Spawner.pre_spawn_hook = patience
 """
 PUT_BACK = f"""
@@ -128,7 +128,7 @@ def cannot_start(name: str) -> bool:
         server = f"{person.hub}/hub/api/users/{name}/server"
         headers = {"X-XSRFToken": _xsrf(person)}
         person.web.post(server, headers=headers)
-        told = person.web.get(f"{server}/progress", headers=headers, timeout=300).text
+        told = person.web.get(f"{server}/progress", headers=headers, timeout=DEADLINE).text
         return '"failed": true' in told
 
 

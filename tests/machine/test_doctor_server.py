@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 from compare import tree
-from debian import Machine, wait_until
+from debian import DEADLINE, Machine, wait_until
 from doctor import (
     LOCAL,
     PASSWORD,
@@ -74,7 +74,7 @@ def test_no_secret_is_in_what_it_says(server: Machine) -> None:
 def test_browsing_the_hubs_own_port(server: Machine) -> None:
     with Visitor() as lost:
         lost.log_in("ann", PASSWORD).start_server()
-        page = lost.web.get("http://127.0.0.1:8081/user/ann/lab", timeout=300)
+        page = lost.web.get("http://127.0.0.1:8081/user/ann/lab", timeout=DEADLINE)
         assert (page.status_code, "Redirect loop detected" in page.text) == (500, True)
         lost.stop_server()
     finding = first(server)
@@ -117,7 +117,7 @@ def test_pam_error_7_because_the_hubs_account_may_not_read_shadow(server: Machin
     finding = first(server)
     assert finding["id"] == "shadow-closed"
     mended(server, finding)
-    assert not is_refused("ann")
+    works("ann")
 
 
 def test_the_group_was_added_but_the_hub_not_restarted(server: Machine) -> None:
@@ -129,7 +129,7 @@ def test_the_group_was_added_but_the_hub_not_restarted(server: Machine) -> None:
     assert finding["id"] == "group-not-in-force"
     assert finding["commands"] == ["systemctl restart jupyterhub.service"]
     mended(server, finding)
-    assert not is_refused("ann")
+    works("ann")
 
 
 def test_a_hub_that_allows_nobody(server: Machine) -> None:
@@ -138,7 +138,7 @@ def test_a_hub_that_allows_nobody(server: Machine) -> None:
     finding = first(server)
     assert finding["id"] == "allowed-nobody"
     mended(server, finding)
-    assert not is_refused("ann")
+    works("ann")
 
 
 def test_a_service_whose_token_has_no_role(server: Machine) -> None:
@@ -175,7 +175,7 @@ def test_a_database_of_a_newer_version(server: Machine) -> None:
     uv = f"{CHECKOUT}/.venv/bin/uv"
     words = [uv, "pip", "install", "-q", "--python", "/opt/jupyterhub/bin/python"]
     server.run(["systemctl", "stop", "jupyterhub"])
-    server.run([*words, "jupyterhub==5.2.1"], timeout=300)
+    server.run([*words, "jupyterhub==5.2.1"])
     told = hub_log(server).count("schema version")
     server.run(["systemctl", "start", "jupyterhub"])
     wait_until("the hub's end", lambda: hub_log(server).count("schema version") > told)
@@ -209,5 +209,5 @@ def test_the_notebook_shows_the_diagnosis_and_does_not_fail(server: Machine) -> 
 def _reported() -> int:
     headers = {"Authorization": "token 0123456789abcdef0123"}
     return requests.get(
-        "http://127.0.0.1:8000/hub/api/users", headers=headers, timeout=300
+        "http://127.0.0.1:8000/hub/api/users", headers=headers, timeout=DEADLINE
     ).status_code

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from debian import Machine
+from debian import DEADLINE, Machine
 from hub import CHECKOUT, PROJECT, runbook
 from trees import Layers
 
@@ -88,7 +88,7 @@ def test_a_taken_port_is_named_with_who_holds_it(bare: Machine) -> None:
         outcome = runbook(bare, "run")
     finally:
         bare.run(["pkill", "-f", "http.server"])
-        holder.wait(timeout=300)
+        holder.wait(timeout=DEADLINE)
     refused(outcome, 1, "port 8000: taken by python3 (pid", "set another `port`")
 
 
@@ -98,7 +98,7 @@ def test_without_root_the_server_is_refused(bare: Machine) -> None:
     bare.run(["chown", "-R", "eve:", "/home/eve/runbook"])
     done = bare.run(
         ["./runbook", "run", "params/server.yaml"],
-        user="eve", cwd="/home/eve/runbook", check=False, timeout=300,
+        user="eve", cwd="/home/eve/runbook", check=False,
     )  # fmt: skip
     outcome = done.returncode, done.stdout + done.stderr
     refused(outcome, 1, "running as eve", "run it as root", "laptop.yaml")
@@ -109,7 +109,7 @@ def test_listening_beyond_loopback_without_tls_is_refused(bare: Machine) -> None
 
 
 def test_without_a_network_nothing_is_begun(bare: Machine) -> None:
-    done = bare.run(["unshare", "-n", "./runbook", "run"], cwd=CHECKOUT, check=False, timeout=300)
+    done = bare.run(["unshare", "-n", "./runbook", "run"], cwd=CHECKOUT, check=False)
     outcome = done.returncode, done.stdout + done.stderr
     refused(outcome, 1, "package index: no answer", "check the network")
 

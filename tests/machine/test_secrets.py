@@ -59,7 +59,7 @@ INHERENT = "CONFIGPROXY_AUTH_TOKEN="
 @pytest.fixture(scope="module")
 def secretive(after_install: Layers) -> Iterator[Machine]:
     """A machine on which a full run was watched."""
-    wait_until("free ports", lambda: not held_ports(), timeout=300)
+    wait_until("free ports", lambda: not held_ports())
     with Machine(after_install) as machine:
         machine.boot()
         machine.write("/root/sampler.py", SAMPLER)

@@ -58,7 +58,7 @@ def test_plain_papermill_executes_a_notebook_with_a_parameter_file(installed: In
         wait_until("the hub after the boot", hub_answers, MINUTES)
         for name in ("30-sudospawner", "80-verify"):
             words = [f"notebooks/{name}.ipynb", "/root/out.ipynb", "-f", "params/server.yaml"]
-            machine.run([f"{CHECKOUT}/.venv/bin/papermill", *words], cwd=CHECKOUT, timeout=300)
+            machine.run([f"{CHECKOUT}/.venv/bin/papermill", *words], cwd=CHECKOUT)
             assert f"{name}: unchanged" in machine.read("/root/out.ipynb")
 
 
@@ -67,7 +67,7 @@ def test_a_misspelled_parameter_stops_plain_papermill_too(installed: Installed) 
         machine.boot()
         words = ["notebooks/00-check.ipynb", "/root/out.ipynb", "-p", "prt", "8000"]
         papermill = f"{CHECKOUT}/.venv/bin/papermill"
-        done = machine.run([papermill, *words], cwd=CHECKOUT, check=False, timeout=300)
+        done = machine.run([papermill, *words], cwd=CHECKOUT, check=False)
         assert done.returncode != 0
         assert "did you mean 'port'" in done.stderr
 
