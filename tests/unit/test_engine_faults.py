@@ -32,6 +32,17 @@ time.sleep(600)
 """
 
 
+#: A cell that works until it may end.
+WAIT = """
+import pathlib, time
+pathlib.Path("pids").write_text("1")
+while not pathlib.Path("go").exists():
+    time.sleep(0.1)
+"""
+#: Whoever started the tests in the background made them ignore these.
+HEEDING = ("env", "--default-signal=INT,HUP")
+
+
 class Run:
     """A run that goes on in a process of its own."""
 
@@ -41,7 +52,7 @@ class Run:
         home = {**os.environ, "HOME": str(folder / "home")}
         (folder / "home").mkdir()
         with self.said.open("wb") as said:
-            command = [*before, sys.executable, str(TINY), str(folder), *cells]
+            command = [*HEEDING, *before, sys.executable, str(TINY), str(folder), *cells]
             self.process = subprocess.Popen(command, stdout=said, stderr=said, env=home)
 
     def end(self) -> int:
@@ -174,6 +185,17 @@ def test_a_signal_stops_the_run_and_every_process_of_it(start: Start, number: in
     assert run.statuses() == ["completed", "failed", "pending"]
     assert run.json()["status"] == "interrupted"
     assert [pid for pid in pids if goes_on(pid)] == []
+
+
+def test_a_signal_that_was_ignored_at_the_start_stays_so(start: Start) -> None:
+    """As after nohup, and in a job in the background."""
+    run = start(WAIT, before=["env", "--ignore-signal=INT,HUP"])
+    run.pids()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        run.process.send_signal(number)
+    (run.folder / "go").touch()
+    run.end()
+    assert run.statuses() == ["completed"]
 
 
 def test_more_signals_do_not_disturb_the_end(start: Start) -> None:
