@@ -1,11 +1,10 @@
-"""Who runs the tests that look at no machine: an account that can change nothing."""
+"""Imported first by whatever loads tests of tests/unit or tests/notebooks: ends root's session.
+
+They import what they test, which is not to be run as root on the computer it is developed on.
+"""
 
 import os
+import sys
 
-import pytest
-
-
-def refuse_root() -> None:
-    """End the session where root would run a test of tests/unit or tests/notebooks."""
-    if os.geteuid() == 0:
-        pytest.exit("not as root: ./runbook test tests/unit drops it first", returncode=4)
+if os.geteuid() == 0:
+    sys.exit("error: not as root\n  What to do: ./runbook test, which drops it first")

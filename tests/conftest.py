@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Generator
@@ -41,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     run.draw_seed()
     if hasattr(config, "workerinput"):
         return  # a worker says nothing
-    config.pluginmanager.register(Progress(config))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as after Ctrl-C
+    config.pluginmanager.register(Progress(config), "progress")
     if config.getoption("tier") == "drills":
         config.pluginmanager.register(Table())
 
@@ -135,8 +137,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if session.config.stash.get(_crashed, False):
         session.exitstatus = 1
-    elif exitstatus in (0, 5):
-        session.exitstatus = run.NO_TESTS if exitstatus == 5 else run.PASSED
+    elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = run.NO_TESTS
+    elif exitstatus == 0 and _all_ended(session.config):
+        session.exitstatus = run.PASSED
+
+
+def _all_ended(config: pytest.Config) -> bool:
+    """Whether none was passed over: a test can end a session with `pytest.exit`."""
+    progress = config.pluginmanager.get_plugin("progress")
+    assert progress
+    return bool(config.option.collectonly) or progress.left == 0
 
 
 class ByModule(LoadScopeScheduling):  # type: ignore[misc]

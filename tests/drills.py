@@ -5,6 +5,7 @@ the paths that it is given, and writes their rows of the table anew, to be commi
 about.
 """
 
+import os
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,8 @@ class Table:
 
     def pytest_sessionfinish(self) -> None:
         if self._ran:
-            TABLE.write_text(self.text(TABLE.read_text() if TABLE.exists() else ""))
+            made = Path(os.environ.get("RUNBOOK_MADE", TABLE.parent), TABLE.name)
+            made.write_text(self.text(TABLE.read_text() if TABLE.exists() else ""))
 
     def text(self, before: str) -> str:
         """The table, with the rows of the one ``before`` that this session has none for."""

@@ -3,15 +3,18 @@
 As root, ``python tests/isolation.py COMMAND...`` runs a command where nothing of this computer can
 be written or reached: as the account nobody, without any privilege to gain, in namespaces of its
 own for mounts, processes, network and shared memory, without a terminal, and with an environment
-of known names. /tmp and the like are private and empty, the checkout is there to be read, and the
-way to the package registries stays open where slirp4netns is there. What the command leaves running
-ends with it. Whoever is not root is an ordinary account already: the command is run as it is.
+of known names. Its / holds the system's programs and settings, Python and the checkout, all to be
+read, and private, empty folders; nothing else of this computer's files is there, and so none of
+its sockets. The way to the package registries stays open where slirp4netns is there. What the
+command leaves running ends with it. Whoever is not root is an ordinary account already: the command
+is run as it is.
 
-Not kept away: what listens elsewhere in the network, pipes with names that everybody may write to,
-and the computer's time and memory.
+Not kept away: what listens elsewhere in the network, what somebody puts into those folders
+meanwhile, and the computer's time and memory. A key in nobody's keyring outlives the tests.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import pwd
@@ -24,18 +27,21 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import network
 
 ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT = "nobody"
-#: What everybody may write to, and what leads to the computer's services.
+#: What is there to be read, besides Python and the checkout.
+SYSTEM = ("/usr", "/etc", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/var/lib/dpkg")
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+#: What everybody may write to, and what is empty.
 PRIVATE = ("/tmp", "/var/tmp", "/dev/shm", "/run")
+EMPTY = ("/home", "/root", "/srv", "/opt", "/mnt", "/media", "/proc", "/dev/pts", "/before")
 HOME = "/tmp/home"
-#: The variable that names the one visible folder that may be written to, where there is one.
+#: The variable that names a folder for what tests make to be kept, where there is one.
 OUTBOX = "RUNBOOK_MADE"
-#: File systems that the kernel makes up: each has rules of its own for who may write what.
-MADE_UP = {"proc", "sysfs", "devpts", "cgroup", "cgroup2", "autofs", "nsfs", "binfmt_misc"}
 #: What tests and package managers are told by the environment; nothing else is passed on.
 KNOWN = re.compile(
     r"PATH|LANG|LC_\w+|TERM|TZ|CI|COLUMNS|NO_COLOR|FORCE_COLOR|IPYTHONDIR|DEBIAN_FRONTEND"
@@ -43,20 +49,31 @@ KNOWN = re.compile(
     r"|SSL_CERT_\w+|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS|\w+_PROXY",
     re.IGNORECASE,
 )
-TOOLS = ("setpriv", "unshare", "nsenter", "mount")
+TOOLS = ("setpriv", "unshare", "nsenter", "mount", "pivot_root")
+#: keyctl(2), which has no program on every Debian.
+KEYCTL, JOIN_SESSION_KEYRING = {"x86_64": 250, "aarch64": 219}, 1
 UP = 0x1  # netdevice(7): IFF_UP
 
 
-def run(argv: Sequence[str], visible: Sequence[Path] = ()) -> int:
-    """Run ``argv`` so, in the checkout; its exit code. ``visible`` folders can be read as well."""
+def run(argv: Sequence[str], visible: Sequence[Path] = (), outbox: Path | None = None) -> int:
+    """Run ``argv`` so, in the checkout; its exit code. ``visible`` folders can be read as well, and
+    ``outbox``, an empty folder, can be written to: `OUTBOX` names it inside."""
     if os.geteuid() != 0:
         return subprocess.run(argv, cwd=ROOT).returncode
     if missing := [tool for tool in TOOLS if not shutil.which(tool)]:
-        raise SystemExit(
-            f"error: tests need {', '.join(missing)}\n  What to do: install util-linux"
-        )
+        _refuse(f"tests need {', '.join(missing)}", "install util-linux")
+    for path in (ROOT, ROOT / "tests", Path(__file__)):
+        if not path.stat().st_mode & 0o004:
+            _refuse(f"the account {ACCOUNT} cannot read {path}", f"chmod -R go+rX {ROOT}")
+    if outbox:
+        os.environ[OUTBOX] = str(outbox)
+        shutil.chown(outbox, ACCOUNT)
     with network_of_its_own() as enter:
-        return _followed([*enter, *_namespaces(argv, visible)])
+        return _followed([*enter, *_namespaces(argv, [*visible, *filter(None, [outbox])])])
+
+
+def _refuse(what: str, remedy: str) -> NoReturn:
+    raise SystemExit(f"error: {what}\n  What to do: {remedy}")
 
 
 @contextlib.contextmanager
@@ -82,6 +99,7 @@ def _followed(command: Sequence[str]) -> int:
         start_new_session=True,  # no signal from inside reaches our process group
     )
     assert process.stdout
+    interrupted = 0
     while True:
         try:
             text = os.read(process.stdout.fileno(), 65536)
@@ -90,7 +108,11 @@ def _followed(command: Sequence[str]) -> int:
             sys.stdout.buffer.write(text)
             sys.stdout.buffer.flush()
         except KeyboardInterrupt:
-            _interrupt(process.pid)
+            interrupted += 1
+            process.kill() if interrupted > 1 else _interrupt(process.pid)
+        except BrokenPipeError:  # nobody reads on
+            process.kill()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(pid: int) -> None:
@@ -110,37 +132,41 @@ def _surroundings() -> dict[str, str]:
 
 
 def _namespaces(argv: Sequence[str], visible: Sequence[Path]) -> list[str]:
-    python = Path(sys.executable).resolve().parents[1]
-    shown = [str(path) for path in (ROOT, python, *visible)]
+    shown = [str(path) for path in (ROOT, *_pythons(), *visible)]
     # Nothing of lib is imported as root: not even what a site would bring in.
-    inner = [sys.executable, "-S", __file__, "--inside", *shown, "--", *_sockets(), "--", *argv]
+    inner = [sys.executable, "-S", __file__, "--inside", *shown, "--", *argv]
     bound = ["setpriv", "--pdeathsig", "KILL"]  # whoever kills us ends the tests, too
     apart = ["--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc"]
     return [*bound, "unshare", *apart, *inner]
 
 
-def _sockets() -> list[str]:
-    """The services of this computer that listen in the file system."""
-    lines = Path("/proc/net/unix").read_text().splitlines()[1:]
-    return sorted({words[7] for line in lines if len(words := line.split()) > 7 and
-                   words[7].startswith("/")})  # fmt: skip
+def _pythons() -> set[Path]:
+    """Every place that the links of an environment lead through, to the interpreter."""
+    path, found = Path(sys.executable), {Path(sys.executable).resolve().parents[1]}
+    while path.is_symlink():
+        path = Path(os.path.normpath(path.parent / path.readlink()))
+        found.add(path.parents[1])
+    return found - {Path("/")}
 
 
-def _inside(shown: Sequence[str], sockets: Sequence[str], argv: Sequence[str]) -> None:
-    """In the new namespaces, as root still: cover what is to be private, then become nobody."""
-    _call("mount", "--make-rprivate", "/")
+def _inside(shown: Sequence[str], argv: Sequence[str]) -> None:
+    """In the new namespaces, as root still: move to a / of its own, then become nobody."""
+    os.umask(0o022)
     names = network.resolv_conf()
+    _call("mount", "--make-rprivate", "/")
+    root = _new_root([Path(path) for path in shown])
+    _call("pivot_root", str(root), f"{root}/before")
+    os.chdir(ROOT)
+    _call("umount", "--lazy", "/before")
     _make_read_only()
-    _cover([Path(path) for path in shown])
-    for path in filter(os.path.exists, sockets):
-        _call("mount", "--bind", "/dev/null", path)
     _tell_names(names)
     _start_loopback()
+    _leave_keyring()
     os.setsid()  # of its own for who looks from inside, too
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a script began us with &
     account = pwd.getpwnam(ACCOUNT)
     Path(HOME).mkdir()
     os.chown(HOME, account.pw_uid, account.pw_gid)
-    os.umask(0o022)
     drop = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
     drop += ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
     drop += ["--pdeathsig", "KILL"]  # the kernel forgets unshare's own when the account changes
@@ -148,47 +174,67 @@ def _inside(shown: Sequence[str], sockets: Sequence[str], argv: Sequence[str]) -
                "LOGNAME": ACCOUNT, "TMPDIR": "/tmp"})  # fmt: skip
 
 
+def _new_root(shown: Sequence[Path]) -> Path:
+    """A folder that holds what there is to be inside, and nothing else."""
+    places = [Path(name) for name in ("/mnt", "/media", "/srv", "/opt") if Path(name).is_dir()]
+    root = next(p for p in places if not any(path.is_relative_to(p) for path in shown))
+    _call("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", str(root))
+    for folder in (*EMPTY, *PRIVATE):
+        _below(root, folder).mkdir(parents=True)
+    for folder in PRIVATE:
+        _call("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", f"{root}{folder}")
+    for path in [*map(Path, SYSTEM), *shown]:
+        _show(path, _below(root, path))
+    for device in DEVICES:
+        _below(root, f"/dev/{device}").touch()
+        _call("mount", "--bind", f"/dev/{device}", f"{root}/dev/{device}")
+    _below(root, "/dev/fd").symlink_to("/proc/self/fd")
+    _below(root, "/dev/ptmx").symlink_to("pts/ptmx")
+    _call("mount", "--bind", "/proc", f"{root}/proc")
+    terminals = ["-t", "devpts", "-o", "newinstance,ptmxmode=0666,mode=0620"]
+    _call("mount", *terminals, "devpts", f"{root}/dev/pts")
+    return root
+
+
+def _below(root: Path, path: str | Path) -> Path:
+    return root / str(path).lstrip("/")
+
+
+def _show(path: Path, place: Path) -> None:
+    """At the same place inside, with all that is mounted below it."""
+    if path.is_symlink() and not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(path.readlink())
+    elif path.is_dir() and not path.is_symlink():
+        place.mkdir(parents=True, exist_ok=True)
+        _call("mount", "--rbind", str(path), str(place))
+
+
 def _make_read_only() -> None:
-    """Every file system that is mounted; one that cannot be made so is hidden."""
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        mount, _, source = line.partition(" - ")
-        point = mount.split()[4].encode().decode("unicode_escape")
-        # A /proc of our own lies over that of a container, with what was mounted there.
-        if source.split()[0] in MADE_UP or _is_below(Path(point), ("/proc", *PRIVATE)):
+    """Whatever is mounted, but for what is private; what cannot be made so is hidden."""
+    writable = {*PRIVATE, "/proc", "/dev/pts", os.environ.get(OUTBOX, "")}
+    for point in _mounts():
+        if point in writable or not os.path.exists(point):  # another mount lies over it
             continue
-        read_only = ["mount", "-o", "remount,bind,ro", point]
-        if subprocess.run(read_only, stderr=subprocess.DEVNULL).returncode == 0:
-            continue
-        if os.path.isdir(point):
-            _call("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", point)
-        else:
-            _call("mount", "--bind", "/dev/null", point)
+        if subprocess.run(["mount", "-o", "remount,bind,ro", point]).returncode:
+            hidden = ["-t", "tmpfs", "-o", "ro", "tmpfs"]
+            _call("mount", *(hidden if os.path.isdir(point) else ["--bind", "/dev/null"]), point)
 
 
-def _is_below(path: Path, folders: Sequence[str]) -> bool:
-    return any(path.is_relative_to(folder) for folder in folders)
+def _mounts() -> list[str]:
+    """proc(5): blanks and the like are written as ``\\040``."""
+    lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    written = [line.split()[4] for line in lines]
+    return [
+        os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), name))
+        for name in written
+    ]
 
 
-def _cover(shown: Sequence[Path]) -> None:
-    """Private, empty folders over `PRIVATE` and over every closed folder above what is shown."""
-    closed = {parent for path in shown for parent in path.parents if not _open(parent)}
-    covered = {Path(path) for path in PRIVATE if Path(path).is_dir()} | closed
-    kept = [path for path in shown if covered & set(path.parents)]
-    _call("mount", "-t", "tmpfs", "tmpfs", "/mnt")  # holds what is shown, until it is back
-    for number, path in enumerate(kept):
-        Path(f"/mnt/{number}").mkdir()
-        _call("mount", "--bind", str(path), f"/mnt/{number}")
-    for folder in sorted(covered):
-        if folder.is_dir():  # one below another that is covered is gone already
-            mode = "0755" if folder in closed else "1777"
-            _call("mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", str(folder))
-    for number, path in enumerate(kept):
-        path.mkdir(parents=True, exist_ok=True)
-        _call("mount", "--bind", f"/mnt/{number}", str(path))
-        if str(path) != os.environ.get(OUTBOX):
-            _call("mount", "-o", "remount,bind,ro", str(path))
-    _call("umount", "--recursive", "/mnt")
-    os.chdir(ROOT)  # the one that can be seen now
+def _leave_keyring() -> None:
+    """A new one in the place of what root's session had."""
+    if number := KEYCTL.get(os.uname().machine):
+        ctypes.CDLL(None).syscall(number, JOIN_SESSION_KEYRING, None)
 
 
 def _tell_names(text: str) -> None:
@@ -206,11 +252,6 @@ def _start_loopback() -> None:
         fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh", b"lo", UP))  # SIOCSIFFLAGS
 
 
-def _open(folder: Path) -> bool:
-    """Whether every account may pass through it."""
-    return bool(folder.stat().st_mode & 0o001)
-
-
 def _call(*argv: str) -> None:
     subprocess.run(argv, check=True)
 
@@ -218,6 +259,5 @@ def _call(*argv: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--inside"]:
         end = sys.argv.index("--")
-        second = sys.argv.index("--", end + 1)
-        _inside(sys.argv[2:end], sys.argv[end + 1 : second], sys.argv[second + 1 :])
+        _inside(sys.argv[2:end], sys.argv[end + 1 :])
     sys.exit(run(sys.argv[1:]))

@@ -51,6 +51,8 @@ class Network:
         assert self._way_out.stdout
         ready = self._way_out.stdout.read(1)
         assert ready == b"1", f"slirp4netns gave up ({self._way_out.wait()})"
+        # Who binds a socket to tap0 would reach the computer's loopback through it nevertheless.
+        self._close("127.0.0.0/8")
         atexit.register(self.close)
 
     def __enter__(self) -> Self:
@@ -70,9 +72,12 @@ class Network:
         """
         listed = subprocess.run(["ip", "-o", "-4", "address"], stdout=subprocess.PIPE, check=True)
         for address in re.findall(rb" inet ([\d.]+)", listed.stdout):
-            words = ["ip", "route", "replace", "prohibit", address.decode()]
             if not address.startswith(b"127."):
-                subprocess.run(self.inside(words), check=True)
+                self._close(address.decode())
+
+    def _close(self, address: str) -> None:
+        words = ["ip", "route", "replace", "prohibit", address]
+        subprocess.run(self.inside(words), check=True)
 
     def enter(self) -> None:
         """From now on this thread, and all that it starts, is in this network.

@@ -54,7 +54,7 @@ class Progress:
         self._begun.pop(name, None)
         recent = time.monotonic() - self._said
         if self._outcomes[name] != "failed" and (
-            self._seconds[name] > LONG or recent > LONG or not self._left
+            self._seconds[name] > LONG or recent > LONG or not self.left
         ):
             self._tell(name)
 
@@ -62,14 +62,14 @@ class Progress:
         self._say(f"{self._outcomes[name]:7} {self._seconds[name]:6.1f} s  {short(name)}{why}")
 
     @property
-    def _left(self) -> int:
+    def left(self) -> int:
         return self._total - len(self._outcomes)
 
     def _say(self, what: str) -> None:
         now = time.monotonic()
         self._said = now
         running = ", ".join(short(name) for name in self._begun)
-        then = f"{self._left} left" + (f"; now {running}" if running else "")
+        then = f"{self.left} left" + (f"; now {running}" if running else "")
         minutes, seconds = divmod(int(now - self._started), 60)
         line = f"{minutes:3}:{seconds:02}  {what}   ({then})"
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")

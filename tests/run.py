@@ -12,6 +12,7 @@ import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -30,8 +31,11 @@ BENCH = ("tests/bench",)
 #: that ends by itself with 0 has proved nothing.
 PASSED, NO_TESTS = 42, 43
 INTERRUPTED, USAGE, WRONG_WORDS = 2, 4, 64  # pytest's, pytest's, the runbook's
-#: Options of pytest whose next word is a value, not a path.
-VALUED = ("-k", "-m", "-n", "-p", "-o", "-W", "-c", "-r")
+#: Options of pytest whose next word is a value, not a path. Others take theirs after a "=".
+VALUED = (
+    *("-k", "-m", "-n", "-p", "-o", "-W", "-c", "-r", "--tb", "--ignore", "--ignore-glob"),
+    *("--deselect", "--maxfail", "--durations", "--junitxml", "--show-capture", "--capture"),
+)
 #: They ask what an earlier session left, and isolated tests can leave nothing.
 FORGOTTEN = ("--lf", "--last-failed", "--ff", "--failed-first", "--nf", "--sw", "--stepwise")
 TIERS = ("--all", "--drills", "--bench")
@@ -41,6 +45,8 @@ def main(words: Sequence[str]) -> int:
     """Run the tests that the command line asks for; an exit code."""
     ours, for_pytest = _options(words)
     draw_seed()
+    if os.environ.pop("PYTEST_ADDOPTS", None):
+        print("PYTEST_ADDOPTS is passed over: say it in the command", file=sys.stderr)
     if "--version" in for_pytest:
         return subprocess.run([sys.executable, "-m", "pytest", "--version"]).returncode
     if ours.mutations is not None:
@@ -63,13 +69,20 @@ Session = tuple[str, Callable[[], int]]
 
 def _sessions(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> Iterator[Session]:
     """What there is to run, and how: each returns its exit code."""
-    if ours.tier == "bench":
-        yield "tests/bench", lambda: _booted(ours, _below(BENCH, paths), rest)
-        return
-    if (isolated := _below(ISOLATED, paths)) and (paths or ours.tier != "drills"):
+    bench = ours.tier == "bench"
+    isolated = [] if bench else _below(ISOLATED, paths)
+    booted = [] if bench else _below(BOOTED, paths)
+    alone = [path for path in _below(BENCH, paths) if bench or path in paths]
+    for path in paths:
+        found = [*isolated, *booted, *alone]
+        if not found or not _below([path.partition("::")[0]], found):
+            _refuse(f"{path} has no bench", "leave --bench out")
+    if isolated:
         yield " ".join(isolated), lambda: _isolated(ours, isolated, rest)
-    if booted := _below(BOOTED, paths):
-        yield " ".join(booted), lambda: _booted(ours, booted, rest)
+    if booted:
+        yield " ".join(booted), lambda: _booted(ours, booted, [*_workers(booted), *rest])
+    if alone:
+        yield " ".join(alone), lambda: _booted(ours, alone, rest)
 
 
 def _all_of(sessions: Sequence[Session], rest: Sequence[str]) -> int:
@@ -77,18 +90,20 @@ def _all_of(sessions: Sequence[Session], rest: Sequence[str]) -> int:
     codes: dict[str, int] = {}
     for name, session in sessions:
         codes[name] = code = session()
-        if code in (INTERRUPTED, USAGE) or (code != PASSED and {"-x", "--exitfirst"} & {*rest}):
+        went_well = code in (PASSED, NO_TESTS)
+        if code in (INTERRUPTED, USAGE) or (not went_well and {"-x", "--exitfirst"} & {*rest}):
             break
     if INTERRUPTED in codes.values():
         return 128 + signal.SIGINT
     if set(codes.values()) == {NO_TESTS}:
-        print("no test was run: what was asked for has none, or drills only: add --drills")
+        print("no test was run: none matches; if a drill is meant, add --drills")
         return 5  # as pytest does
     if rest:  # they may select tests of one session alone
         codes = {name: code for name, code in codes.items() if code != NO_TESTS}
     failed = {name: code for name, code in codes.items() if code != PASSED}
     for name, code in failed.items():
-        print(f"{name}: failed" if code == 1 else f"{name}: did not end as it should ({code})")
+        said = {1: "failed", USAGE: "no such test, or words that pytest does not know"}
+        print(f"{name}: {said.get(code, f'did not end as it should ({code})')}")
     return next((code or 1 for code in failed.values()), 0)
 
 
@@ -127,12 +142,20 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
         path = "" if word.startswith("-") or before in VALUED else _path(word)
         if path:
             paths.append(path)
-        elif word.startswith("-") or before.startswith("-"):
+        elif word.startswith("-") or before in VALUED:
             rest.append(word)
         else:
-            _refuse(f"{word}: no test is there", "name files or folders below tests, or what pytest"
-                    " calls node ids: tests/unit/test_plan.py::test_name")  # fmt: skip
+            _refuse(f"{word}: no test is there", _nearest(word) or "name files or folders below"
+                    " tests, or what pytest calls node ids: tests/unit/test_plan.py::test_name; "
+                    "the value of an option goes after a =")  # fmt: skip
     return paths, rest
+
+
+def _nearest(word: str) -> str:
+    """What may have been meant by the name of a file."""
+    files = [str(path.relative_to(ROOT)) for path in ROOT.glob("tests/*/test_*.py")]
+    meant = difflib.get_close_matches(word.partition("::")[0], files, 1, 0.8)
+    return f"did you mean {meant[0]}?" if meant else ""
 
 
 def _path(word: str) -> str:
@@ -163,15 +186,24 @@ def _isolated(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> in
     _compile()
     kept = ["-o", "cache_dir=/tmp/pytest"] if os.geteuid() == 0 else []
     command = _pytest(ours, [*_workers(paths), *kept, *rest, *paths])
-    if not os.environ.get("RUNBOOK_GOLDENS"):
-        return isolation.run(command)
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as made:
-        os.environ[isolation.OUTBOX] = made
-        os.chmod(made, 0o777)
-        code = isolation.run(command, [Path(made)])
-        for golden in Path(made).glob("*.ipynb"):
-            shutil.copyfile(golden, ROOT / "tests/notebooks/goldens" / golden.name)
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as private:
+        outbox = Path(private, "made")
+        outbox.mkdir()
+        code = isolation.run(command, outbox=outbox)
+        if code == PASSED:
+            for made in outbox.iterdir():
+                _keep(made)
         return code
+
+
+def _keep(made: Path) -> None:
+    """Put what tests made into the checkout: a file that is there, or is expected there."""
+    expected = {"drills.md": ROOT / "tests/drills.md"} | {
+        notebook.name: ROOT / "tests/notebooks/goldens" / notebook.name
+        for notebook in (ROOT / "notebooks").glob("*.ipynb")
+    }
+    if made.name in expected and stat.S_ISREG(made.lstat().st_mode):
+        shutil.copyfile(made, expected[made.name])
 
 
 def _compile() -> None:
@@ -181,14 +213,16 @@ def _compile() -> None:
 
 
 def _booted(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> int:
-    workers = [] if ours.keep_machine or ours.tier == "bench" else _workers(paths)
-    kept = ["--keep-machine", "--exitfirst"] if ours.keep_machine else []
-    process = subprocess.Popen(_pytest(ours, [*workers, *kept, *rest, *paths]), cwd=ROOT)
+    kept = ["--keep-machine", "--exitfirst", "-n0"] if ours.keep_machine else []
+    # Ends with us, and cleans up: see tests/conftest.py.
+    command = ["setpriv", "--pdeathsig", "TERM", *_pytest(ours, [*rest, *kept, *paths])]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     while True:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            pass  # the tests have it, too: they clean up, and end
+            print("stopping, and cleaning up ...", file=sys.stderr)
+            process.terminate()
 
 
 def _pytest(ours: argparse.Namespace, words: list[str]) -> list[str]:
@@ -203,7 +237,14 @@ def _workers(paths: Sequence[str]) -> list[str]:
     return [] if single else ["--numprocesses=logical", "--maxprocesses=4"]
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, _interrupt)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
