@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,7 @@ from typing import Any
 
 import network
 import pytest
+from debian import wait_until
 from hub import PROJECT
 
 #: Runs inside, as a test would: a line of JSON says how each attempt ended.
@@ -41,8 +43,17 @@ def unix(path):
             return channel.recv(9)
     return connect
 
+def by_device():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"tap0")
+        return channel.sendto(b"reached", ("127.0.0.1", ports[0]))
+
 def shared():
     return libc.shmget(0x51515151, 4096, 0o1666)
+
+def key():
+    keyctl, search, of_session = {"x86_64": 250, "aarch64": 219}[os.uname().machine], 10, -3
+    return libc.syscall(keyctl, search, of_session, b"user", b"runbook-test", 0)
 
 print("ATTEMPTS " + json.dumps({
     "an account": os.getuid(),
@@ -54,6 +65,9 @@ print("ATTEMPTS " + json.dumps({
     "a socket in the file system": outcome(unix("/media/socket")),
     "a socket by name": outcome(unix("\0runbook-test")),
     "services": {f"{a}:{p}": outcome(reach(a, p)) for a in addresses for p in ports},
+    "the loopback by way of the device": outcome(by_device),
+    "what else there is": [n for p in ("/media", "/home", "/srv") for n in os.listdir(p)],
+    "root's key": key() >= 0,
     "a secret": os.environ.get("MY_SECRET"),
     "shared memory": shared() >= 0,
     "its own /tmp": outcome(write("/tmp/own")),
@@ -63,8 +77,12 @@ print("ATTEMPTS " + json.dumps({
 #: The computer around it: a terminal, a file system of its own, and services at each address.
 OWN = "203.0.113.5"
 COMPUTER = r"""
-import json, os, socket, subprocess, sys, threading
+import ctypes, json, os, select, socket, subprocess, sys, threading
 
+libc = ctypes.CDLL(None)
+add_key, keyctl = {"x86_64": (248, 250), "aarch64": (217, 219)}[os.uname().machine]
+libc.syscall(keyctl, 1, None)
+assert libc.syscall(add_key, b"user", b"runbook-test", b"hunter2", 7, -3) > 0
 for command in (
     "mount -t tmpfs -o mode=1777 tmpfs /media",
     "ip link set lo up",
@@ -83,13 +101,16 @@ def welcome(door):
     while True:
         door.accept()[0].sendall(b"reached")
 
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.bind(doors[0].getsockname())
 for door in doors:
     threading.Thread(target=welcome, args=[door], daemon=True).start()
 ports = [door.getsockname()[1] for door in doors[:2]]
 python, isolation, attempts, addresses = sys.argv[1:]
 subprocess.run([python, isolation, python, "-c", attempts, json.dumps(ports), addresses])
 print("LEFT " + json.dumps([
-    os.listdir("/media"), str(0x51515151) in open("/proc/sysvipc/shm").read()
+    os.listdir("/media"), str(0x51515151) in open("/proc/sysvipc/shm").read(),
+    select.select([datagrams], [], [], 1)[0] != [],
 ]))
 """.replace("OWN", OWN)
 
@@ -138,6 +159,9 @@ def test_nothing_of_the_computer_can_be_written_or_reached(said: dict[str, Any])
         "another file system": "refused",
         "a socket in the file system": "refused",
         "a socket by name": "refused",
+        "the loopback by way of the device": "did it: 7",  # sent, but never there
+        "what else there is": [],
+        "root's key": False,
         "a secret": None,
         "shared memory": True,  # its own
         "its own /tmp": "did it: 14",
@@ -146,7 +170,7 @@ def test_nothing_of_the_computer_can_be_written_or_reached(said: dict[str, Any])
 
 
 def test_nothing_is_left(said: dict[str, Any]) -> None:
-    assert said["LEFT"] == [["socket"], False]
+    assert said["LEFT"] == [["socket"], False, False]
 
 
 def session(tmp_path: Path, tests: str, *words: str, **variables: str) -> tuple[int, str]:
@@ -176,8 +200,13 @@ UNIT, BOTH = "tests/unit/test_it.py", ("tests/unit", "tests/machine")
         ("def test_it():\n    assert 0\n", (*BOTH, "-n0"), "tests/unit: failed"),
         ("import os\nos._exit(3)\n", (*BOTH, "-n1", "--max-worker-restart=0"), "unit: failed"),
         ("import pytest\npytest.importorskip('gone')\n", (UNIT, "-n0"), "skipped under CI"),
+        (
+            "import pytest\ndef test_it():\n    pytest.exit('', 0)\ndef test_no():\n    assert 0\n",
+            (UNIT, "-n0"),
+            "did not end",
+        ),
     ],
-    ids=["exit 0", "fails", "workers crash", "a module is skipped"],
+    ids=["exit 0", "fails", "workers crash", "a module is skipped", "pytest exits"],
 )
 def test_what_did_not_pass_is_told_by_the_exit_code(
     tmp_path: Path, tests: str, words: tuple[str, ...], says: str
@@ -212,6 +241,9 @@ def test_what_passed_and_what_was_not_there(tmp_path: Path) -> None:
     [
         (["tests/unit/test_gone.py"], "tests/unit/test_gone.py: no test is there"),
         (["lib"], "lib: no test is there"),
+        (["tests/unit/test_i.py"], "did you mean tests/unit/test_it.py?"),
+        (["--bench", UNIT], "has no bench"),
+        ([UNIT, "-v", "elsewhere.py"], "elsewhere.py: no test is there"),
         (["--drill"], "did you mean --drills?"),
         (["--all", "--drills"], "not allowed with"),
         (["--mutations", "many"], "invalid int value"),
@@ -220,6 +252,60 @@ def test_what_passed_and_what_was_not_there(tmp_path: Path) -> None:
 def test_wrong_words_are_refused_at_once(tmp_path: Path, words: list[str], says: str) -> None:
     code, said = session(tmp_path, "def test_it():\n    pass\n", *words)
     assert (code, says in said, "Traceback" in said) == (64, True, False), said
+
+
+def test_what_tests_make_is_kept_where_they_passed_and_never_a_link(tmp_path: Path) -> None:
+    tests = """
+        import os, pathlib
+        def test_it():
+            made = pathlib.Path(os.environ["RUNBOOK_MADE"])
+            (made / "00-check.ipynb").write_text("made")
+            (made / "10-install.ipynb").symlink_to("/etc/shadow")
+            (made / "unknown.ipynb").write_text("made")
+            assert PASSES
+    """
+    goldens = tmp_path / "tests/notebooks/goldens"
+    goldens.mkdir(parents=True)
+    (tmp_path / "notebooks").mkdir()
+    for name in ("00-check.ipynb", "10-install.ipynb"):
+        (tmp_path / "notebooks" / name).touch()
+    assert session(tmp_path, tests.replace("PASSES", "False"), UNIT, "-n0")[0] == 1
+    assert list(goldens.iterdir()) == []
+    assert session(tmp_path, tests.replace("PASSES", "True"), UNIT, "-n0")[0] == 0
+    assert [path.name for path in goldens.iterdir()] == ["00-check.ipynb"]
+
+
+def test_a_checkout_that_the_account_cannot_read_is_named(tmp_path: Path) -> None:
+    session(tmp_path, "", UNIT, "--collect-only")
+    (tmp_path / "tests").chmod(0o700)
+    code, said = session(tmp_path, "", UNIT)
+    assert code == 1
+    assert f"cannot read {tmp_path}/tests\n  What to do: chmod -R go+rX {tmp_path}" in said
+
+
+def test_a_strict_umask_changes_nothing(tmp_path: Path) -> None:
+    session(tmp_path, "def test_it():\n    open('/etc/resolv.conf')\n", UNIT, "--collect-only")
+    run = [sys.executable, "-S", str(tmp_path / "tests/run.py"), UNIT, "-n0"]
+    done = subprocess.run(["sh", "-c", 'umask 077; exec "$@"', "sh", *run], capture_output=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_who_ends_a_session_ends_its_tests_and_they_clean_up(tmp_path: Path, number: int) -> None:
+    session(tmp_path, "", UNIT, "--collect-only")
+    (tmp_path / "tests/machine/test_other.py").write_text(
+        "import os, pathlib, time\n"
+        "def test_it():\n"
+        "    pathlib.Path('pid').write_text(str(os.getpid()))\n"
+        "    try:\n        time.sleep(600)\n"
+        "    finally:\n        pathlib.Path('cleaned').touch()\n"
+    )
+    run = [sys.executable, "-S", str(tmp_path / "tests/run.py"), "tests/machine", "-n0"]
+    with subprocess.Popen(run, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        wait_until("the test", (tmp_path / "pid").exists)
+        process.send_signal(number)
+        assert process.wait() == (130 if number != signal.SIGKILL else -number)
+    wait_until("the end of the test", (tmp_path / "cleaned").exists)
 
 
 def test_the_launcher_imports_nothing_of_what_is_tested() -> None:
