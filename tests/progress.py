@@ -28,12 +28,14 @@ class Progress:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._begun[nodeid] = time.monotonic()
+        if not self._outcomes and len(self._begun) == 1:
+            self._say("begun")
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """No dot for what passed; the rest as ever."""
-        if report.outcome == "failed":
-            return None
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str]:
+        """No dot, and no letter: the lines say it."""
+        if report.failed:
+            return "failed" if report.when == "call" else "error", "", ""
         if report.when == "call" or report.skipped:
             return report.outcome, "", ""
         return "", "", ""

@@ -45,6 +45,8 @@ def pytest_runtest_makereport(
             report.sections.append((f"machine {machine.leader}", last_words(machine)))
         if running and item.config.getoption("keep_machine"):
             keep(item, report.longreprtext)
+    for machine in [machine for machine in running if machine.failed]:
+        machine.close()
     return report
 
 

@@ -80,8 +80,7 @@ class _Turn:
         """Wait for other sessions; a session that has it may boot as many as it likes."""
         self._machines += 1
         if self._file is None:
-            network = os.stat("/proc/self/ns/net").st_ino
-            self._file = open(f"/run/lock/jupyterhub-runbook-{network}", "wb")  # noqa: SIM115
+            self._file = open("/proc/self/ns/net", "rb")  # noqa: SIM115
             fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def give(self) -> None:
@@ -119,13 +118,17 @@ class Machine:
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._leader = 0
         self._sealed = False
+        self.failed = False
         atexit.register(self.close)  # after the overlay's own, so it runs before it
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close it; one in which something failed is there until the report is made."""
+        self.failed = kind is not None and self in running
+        if not self.failed:
+            self.close()
 
     @property
     def root(self) -> Path:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,8 +16,9 @@ import cgroups
 import layers
 import pytest
 import registries
+import trees
 from debian import Machine, reasons_not, wait_until
-from hub import CHECKOUT
+from hub import CHECKOUT, PROJECT
 from trees import Layers
 
 pytestmark = pytest.mark.machine
@@ -310,3 +312,59 @@ def test_isolated_tests_run_in_a_container_too(prepared: Layers) -> None:
         machine.boot()
         isolated = [".venv/bin/python", "-S", "tests/isolation.py", "id", "-u"]
         assert machine.run(isolated, cwd=CHECKOUT).stdout == "65534\n"
+
+
+@pytest.mark.parametrize("way", ["a link to a folder", "a folder of another", "open to others"])
+def test_a_cache_that_others_can_write_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("RUNBOOK_TEST_CACHE", str(folder))
+    assert trees.cache() == folder
+    if way == "a link to a folder":
+        folder.rename(tmp_path / "other")
+        folder.symlink_to(tmp_path / "other")
+    elif way == "a folder of another":
+        os.chown(folder, 65534, -1)
+    else:
+        folder.chmod(0o777)
+    with pytest.raises(AssertionError, match="remove it"):
+        trees.cache()
+
+
+def test_a_failure_inside_a_machine_is_explained_and_the_machine_can_be_kept(
+    debian_base: Layers, tmp_path: Path
+) -> None:
+    """In a checkout that has this failing test alone."""
+    shutil.copytree(PROJECT / "tests", tmp_path / "tests", ignore=_other_tests)
+    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+    (tmp_path / "tests/machine/test_it.py").write_text(FAILING)
+    words = ["tests/machine/test_it.py", "--keep-machine"]
+    run = [sys.executable, "-S", str(tmp_path / "tests/run.py"), *words]
+    with subprocess.Popen(run, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        lines = iter(process.stdout.readline, "")
+        assert any("To look inside its machine" in line for line in lines)
+        done = subprocess.run(next(lines), shell=True, input="cat /root/it\n", text=True,
+                              stdout=subprocess.PIPE)  # fmt: skip
+        assert "written by a test" in done.stdout
+        process.terminate()
+        said = "".join(lines)
+    assert "--- journal" in said
+    assert process.returncode == 1
+
+
+FAILING = """
+from debian import Machine
+
+
+def test_it(debian_base):
+    with Machine(debian_base) as machine:
+        machine.boot()
+        machine.write("/root/it", "written by a test")
+        assert "this" == "that"
+"""
+
+
+def _other_tests(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith("test_") or name in ("unit", "notebooks")]

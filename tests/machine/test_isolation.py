@@ -217,13 +217,14 @@ def test_what_did_not_pass_is_told_by_the_exit_code(
     assert says in said
 
 
-def test_a_failure_is_told_at_once_with_its_reason_and_the_last_test_leaves_none(
+def test_what_runs_and_what_failed_is_told_at_once_and_the_last_test_leaves_none(
     tmp_path: Path,
 ) -> None:
     tests = "def test_one():\n    assert 1 == 2\ndef test_two():\n    pass\n"
     _, said = session(tmp_path, tests, UNIT, "-n0")
-    lines = [" ".join(line.split()[1:]) for line in said.splitlines() if " left" in line]
+    lines = [" ".join(line.split()[1:]) for line in said.splitlines() if "left" in line]
     assert [re.sub(r" [\d.]+ s ", " ", line) for line in lines] == [
+        "begun (2 left; now it: one)",
         "failed it: one: assert 1 == 2 (1 left)",
         "passed it: two (0 left)",
     ]

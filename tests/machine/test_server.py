@@ -55,18 +55,21 @@ def test_restarts_and_crashes_of_hub_and_proxy_keep_servers_and_kernels(server: 
             ["systemctl", "kill", "-s", "KILL", "--kill-who=main", "jupyterhub"],
             ["systemctl", "kill", "-s", "KILL", "--kill-who=main", "jupyterhub-proxy"],
         ):
-            before = _main_pids(server)
-            server.run(disturb)
-            wait_until("a new process", lambda before=before: _main_pids(server) != before)  # type: ignore[misc]
+            disturbed(server, disturb)
             wait_until("the hub", hub_answers)
             wait_until("the route to the server", lambda: _answers(ben))
             assert ben.compute("remembered", kernel) == "42", disturb
 
 
-def _main_pids(machine: Machine) -> str:
+def disturbed(machine: Machine, disturb: list[str]) -> None:
+    before = _main_pids(machine)
+    machine.run(disturb)
+    wait_until(f"a new process after {disturb}", lambda: _main_pids(machine) - before)
+
+
+def _main_pids(machine: Machine) -> set[str]:
     show = ["systemctl", "show", "-P", "MainPID", "jupyterhub", "jupyterhub-proxy"]
-    pids = machine.run(show).stdout
-    return pids if "\n0\n" not in f"\n{pids}" else ""
+    return {*machine.run(show).stdout.split()} - {"0"}
 
 
 def _answers(visitor: Visitor) -> bool:

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
@@ -37,9 +38,16 @@ Layers = tuple[Path, ...]
 
 
 def cache() -> Path:
-    """The folder that outlives a test session: `$RUNBOOK_TEST_CACHE`, or one in /var/tmp."""
+    """The folder that outlives a test session: `$RUNBOOK_TEST_CACHE`, or one in /var/tmp.
+
+    Raises AssertionError where others can write to it: root boots and removes what lies there.
+    """
     folder = Path(os.environ.get("RUNBOOK_TEST_CACHE", "/var/tmp/jupyterhub-runbook-tests"))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    assert is_ours, f"{folder} is not a folder of ours: remove it"
+    assert not found.st_mode & 0o022, f"others can write to {folder}: remove it"
     return folder
 
 
