@@ -142,7 +142,7 @@ def lab(words: Sequence[str]) -> NoReturn:
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGS]")
 def test(words: Sequence[str]) -> NoReturn:
-    """Run the tests: those that tell most in ten minutes, or what pytest's arguments say.
+    """Run the tests: the most telling ones (ten minutes), or those you name.
 
     \b
     --all              all but measurements and most drills, as CI does; 25 minutes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from fakes import mode, settle
 
 from runbook.errors import PlanError
-from runbook.resources import Directory, File, Link, Permissions, Resource, with_parents
+from runbook.resources import Directory, File, Link, Permissions, Resource, User, with_parents
+from runbook.resources.account import UserState
 
 Owner = tuple[str, str]
 
@@ -78,6 +80,32 @@ def test_restore_brings_back_what_was_there(
     resource.restore(before, backups)
     assert resource.read() == before
     assert (path.read_text() if path.is_file() else "") == text
+
+
+def test_what_is_brought_back_has_its_owner_again(
+    path: Path, ours: Owner, backups: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_file(path)
+    file = File(path, *ours, content="new\n")
+    before = replace(file.read(), owner="ann", group="people")
+    file.backup(backups)
+    settle(file)
+    given: list[tuple[Path, str, str]] = []
+    monkeypatch.setattr("shutil.chown", lambda *words: given.append(words))
+    file.restore(before, backups)
+    assert given == [(path, "ann", "people")]
+
+
+def test_a_home_with_somebodys_files_is_kept_with_its_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, user = tmp_path / "home", User("ann")
+    home.mkdir()
+    monkeypatch.setattr(User, "read", lambda self: UserState(True, str(home)))
+    monkeypatch.setattr(Path, "is_relative_to", lambda self, other: True)
+    assert user.why_keep() == ""
+    (home / "thesis.txt").touch()
+    assert user.why_keep() == f"{home}/thesis.txt is not the runbook's"
 
 
 def test_backups_can_be_read_by_their_owner_only(path: Path, ours: Owner, backups: Path) -> None:

@@ -1,6 +1,6 @@
 # << header >>
 # Reads every fragment of jupyterhub_config.d, in the order of their names; each stage of the
-# runbook keeps one. Your own settings belong into jupyterhub_config.d/99-local.py.
+# runbook keeps one. Your own settings belong in jupyterhub_config.d/99-local.py.
 from pathlib import Path
 
 c = get_config()  # noqa: F821

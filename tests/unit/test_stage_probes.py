@@ -1,0 +1,121 @@
+"""Checks and probes of the stages fail in the state that they are there for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import FakePrograms
+
+from runbook import facts
+from runbook.hub.probe_account import Account
+from runbook.hub.web import LoginRefused
+from runbook.resources import File
+from runbook.stages import CheckMachine, Configure, Sudospawner, Verify, verify
+
+
+def as_me(monkeypatch: pytest.MonkeyPatch) -> Sudospawner:
+    """The stage, with nothing before the sudo of the hub's account."""
+    monkeypatch.setattr(Sudospawner, "as_hub", lambda self: [])
+    return Sudospawner()
+
+
+@pytest.mark.parametrize(("sudo", "expected"), [("exit 0", False), ("exit 1", True)])
+def test_a_sudo_rule_that_is_too_wide_or_too_narrow_fails(
+    programs: FakePrograms, monkeypatch: pytest.MonkeyPatch, sudo: str, expected: bool
+) -> None:
+    programs.add("sudo", sudo)
+    stage = as_me(monkeypatch)
+    assert stage._may("root", ["/usr/bin/id"], expected).status == "failed"
+    assert stage._may("root", ["/usr/bin/id"], not expected).status == "ok"
+    assert programs.calls()[0] == ["sudo", "-n", "-u", "root", "/usr/bin/id"]
+
+
+def test_a_mediator_that_its_owner_can_replace_fails(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/sudospawner").touch()
+    check = Sudospawner(prefix=str(tmp_path))._cannot_be_replaced()
+    assert (check.status, "is not root's alone" in check.found) == ("failed", True)
+
+
+class Door:
+    """A hub that lets in, or does not."""
+
+    opens = True
+
+    def __init__(self, url: str, verify: object) -> None: ...
+
+    def __enter__(self) -> Door:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def login(self, name: str, password: str) -> None:
+        if not self.opens:
+            raise LoginRefused("the hub refuses the login", "use another password")
+
+
+@pytest.mark.parametrize(("opens", "status"), [(True, "failed"), (False, "ok")])
+def test_an_outsider_who_is_let_in_fails(
+    monkeypatch: pytest.MonkeyPatch, opens: bool, status: str
+) -> None:
+    monkeypatch.setattr(verify, "HubSession", type("_Door", (Door,), {"opens": opens}))
+    assert Verify()._refused("eve", "guess", "a wrong password").status == status
+
+
+class Kernel:
+    def __init__(self, user: str, answer: int) -> None:
+        self.said = f'{{"user": "{user}", "uid": 1000, "answer": {answer}}}'
+
+    def execute(self, code: str) -> str:
+        return self.said
+
+
+@pytest.mark.parametrize(
+    ("user", "answer", "status"),
+    [("ann", 42, "ok"), ("jupyterhub", 42, "failed"), ("ann", 41, "failed")],
+)
+def test_a_kernel_of_somebody_else_fails(user: str, answer: int, status: str) -> None:
+    account = Account("ann", "secret")
+    assert Verify()._kernel(Kernel(user, answer), account).status == status  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("where", ["users", "admins", "group"])
+def test_root_as_a_user_of_the_hub_fails(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    members = {"root"} if where == "group" else set()
+    monkeypatch.setattr(facts, "members", lambda group: members)
+    stage = CheckMachine(**{} if where == "group" else {where: ["ann", "root"]})
+    assert stage._nobody_is_root().status == "failed"
+    members.clear()
+    assert CheckMachine(users=["ann"])._nobody_is_root().status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("values", "status"),
+    [({"bind_ip": "0.0.0.0"}, "failed"), ({"bind_ip": "127.0.0.1"}, "ok"),
+     ({"bind_ip": "0.0.0.0", "tls": "self-signed"}, "ok")],
+)  # fmt: skip
+def test_passwords_in_clear_beyond_this_machine_fail(values: dict[str, str], status: str) -> None:
+    assert CheckMachine(**values)._exposure().status == status
+
+
+def file_of(stage: Configure | Sudospawner, name: str) -> File:
+    files = [r for r in stage.resources() if isinstance(r, File) and r.path.name == name]
+    return files[0]
+
+
+def test_the_administrators_own_file_is_made_once() -> None:
+    assert file_of(Configure(), "99-local.py").once
+    assert not file_of(Configure(), "jupyterhub_config.py").once
+
+
+def test_visudo_must_accept_the_rule_before_it_is_put_in_place(
+    programs: FakePrograms, tmp_path: Path, ours: tuple[str, str]
+) -> None:
+    programs.add("visudo", "exit 1")
+    rule = file_of(Sudospawner(), "jupyterhub")
+    rule.path, rule.owner, rule.group = tmp_path / "jupyterhub", *ours
+    with pytest.raises(Exception, match="visudo"):
+        rule.apply()
+    assert not rule.path.exists()
+    assert programs.calls()[0][:2] == ["visudo", "-cf"]
