@@ -35,7 +35,8 @@ class Progress:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str]:
         """No dot, and no letter: the lines say it."""
         if report.failed:
-            return "failed" if report.when == "call" else "error", "", ""
+            category = "failed" if report.when == "call" else "error"
+            return category, "", category.upper()
         if report.when == "call" or report.skipped:
             return report.outcome, "", ""
         return "", "", ""
