@@ -197,7 +197,7 @@ def _isolated(ours: argparse.Namespace, paths: list[str], rest: list[str]) -> in
 
 
 def _keep(made: Path) -> None:
-    """Put what tests made into the checkout: a file that is there, or is expected there."""
+    """Put what tests made into the checkout, where it is a plain file that has a place there."""
     expected = {"drills.md": ROOT / "tests/drills.md"} | {
         notebook.name: ROOT / "tests/notebooks/goldens" / notebook.name
         for notebook in (ROOT / "notebooks").glob("*.ipynb")
