@@ -71,7 +71,7 @@ from pathlib import Path
 from runbook import facts, journal
 from runbook.checks import Check
 from runbook.hub import doctor
-from runbook.resources import PythonEnvironment, file, node
+from runbook.resources import PythonEnvironment, account, file, node
 from runbook.stages import CheckMachine, Install, parameters
 
 facts.is_root = lambda: False
@@ -81,6 +81,7 @@ facts.processes = lambda word: iter(())
 facts.members = lambda group: []
 facts.user_exists = lambda name: name == "root"
 facts.group_exists = lambda name: name == "root"
+account.User.read = lambda self: account.UserState(False)
 look = file.look
 
 
