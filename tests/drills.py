@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from isolation import OUTBOX
 from progress import short
 
 TABLE = Path(__file__).with_suffix(".md")
@@ -31,7 +32,7 @@ class Table:
 
     def pytest_sessionfinish(self) -> None:
         if self._ran:
-            made = Path(os.environ.get("RUNBOOK_MADE", TABLE.parent), TABLE.name)
+            made = Path(os.environ.get(OUTBOX, TABLE.parent), TABLE.name)
             made.write_text(self.text(TABLE.read_text() if TABLE.exists() else ""))
 
     def text(self, before: str) -> str:

@@ -173,6 +173,11 @@ def test_nothing_is_left(said: dict[str, Any]) -> None:
     assert said["LEFT"] == [["socket"], False, False]
 
 
+def command(checkout: Path, *words: str) -> list[str]:
+    """As the launcher begins a session."""
+    return [sys.executable, "-S", str(checkout / "tests/run.py"), *words]
+
+
 def session(tmp_path: Path, tests: str, *words: str, **variables: str) -> tuple[int, str]:
     """Exit code and output of a session of the tests in a checkout that has only these."""
     tmp_path.chmod(0o755)
@@ -185,8 +190,9 @@ def session(tmp_path: Path, tests: str, *words: str, **variables: str) -> tuple[
     (tmp_path / "tests/machine/test_other.py").write_text("def test_passes():\n    pass\n")
     (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\npythonpath = ["tests"]\n')
     surroundings = {k: v for k, v in os.environ.items() if k != "CI"} | variables
-    command = [sys.executable, "-S", str(tmp_path / "tests/run.py"), *words]
-    done = subprocess.run(command, capture_output=True, text=True, env=surroundings, cwd=tmp_path)
+    done = subprocess.run(
+        command(tmp_path, *words), capture_output=True, text=True, env=surroundings, cwd=tmp_path
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -286,7 +292,7 @@ def test_a_checkout_that_the_account_cannot_read_is_named(tmp_path: Path) -> Non
 
 def test_a_strict_umask_changes_nothing(tmp_path: Path) -> None:
     session(tmp_path, "def test_it():\n    open('/etc/resolv.conf')\n", UNIT, "--collect-only")
-    run = [sys.executable, "-S", str(tmp_path / "tests/run.py"), UNIT, "-n0"]
+    run = command(tmp_path, UNIT, "-n0")
     done = subprocess.run(["sh", "-c", 'umask 077; exec "$@"', "sh", *run], capture_output=True)
     assert done.returncode == 0, done.stdout
 
@@ -301,7 +307,7 @@ def test_who_ends_a_session_ends_its_tests_and_they_clean_up(tmp_path: Path, num
         "    try:\n        time.sleep(600)\n"
         "    finally:\n        pathlib.Path('cleaned').touch()\n"
     )
-    run = [sys.executable, "-S", str(tmp_path / "tests/run.py"), "tests/machine", "-n0"]
+    run = command(tmp_path, "tests/machine", "-n0")
     with subprocess.Popen(run, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
         wait_until("the test", (tmp_path / "pid").exists)
         process.send_signal(number)

@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 import papermill
 import pytest
+from isolation import OUTBOX
 from pytest_notebook.nb_regression import (  # type: ignore[import-untyped]
     NBRegressionError,
     NBRegressionFixture,
@@ -152,7 +153,7 @@ def golden(request: pytest.FixtureRequest, somebody_on_a_bare_machine: None) -> 
     """The golden of a stage; made anew where RUNBOOK_GOLDENS is set."""
     if not os.environ.get("RUNBOOK_GOLDENS"):
         return GOLDENS / f"{request.param}.ipynb"
-    made = Path(os.environ.get("RUNBOOK_MADE", GOLDENS)) / f"{request.param}.ipynb"
+    made = Path(os.environ.get(OUTBOX, GOLDENS)) / f"{request.param}.ipynb"
     produce(request.param, made)
     return made
 

@@ -14,18 +14,13 @@ from runbook.resources import File
 from runbook.stages import CheckMachine, Configure, Sudospawner, Verify, verify
 
 
-def as_me(monkeypatch: pytest.MonkeyPatch) -> Sudospawner:
-    """The stage, with nothing before the sudo of the hub's account."""
-    monkeypatch.setattr(Sudospawner, "as_hub", lambda self: [])
-    return Sudospawner()
-
-
 @pytest.mark.parametrize(("sudo", "expected"), [("exit 0", False), ("exit 1", True)])
 def test_a_sudo_rule_that_is_too_wide_or_too_narrow_fails(
     programs: FakePrograms, monkeypatch: pytest.MonkeyPatch, sudo: str, expected: bool
 ) -> None:
     programs.add("sudo", sudo)
-    stage = as_me(monkeypatch)
+    monkeypatch.setattr(Sudospawner, "as_hub", lambda self: [])  # nothing before sudo
+    stage = Sudospawner()
     assert stage._may("root", ["/usr/bin/id"], expected).status == "failed"
     assert stage._may("root", ["/usr/bin/id"], not expected).status == "ok"
     assert programs.calls()[0] == ["sudo", "-n", "-u", "root", "/usr/bin/id"]
