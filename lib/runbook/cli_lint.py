@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
-from runbook import facts, params
+from runbook import facts, params, safe_files
 from runbook.errors import ParameterError
 from runbook.hub import lint as rules
 from runbook.hub.configuration import Configuration, read_configuration
@@ -23,7 +23,6 @@ from runbook.hub.lint import Finding
 from runbook.hub.lint.fix import Correction, corrections
 from runbook.hub.lint.show import blocks, count, masked
 from runbook.order import ROOT
-from runbook.resources import atomic
 from runbook.stages import Configure
 
 NAME = "jupyterhub_config.py"
@@ -81,8 +80,7 @@ def _usual(stage: Configure) -> Path:
 
 def _readable(file: Path) -> Path:
     try:
-        with file.open("rb") as opened:
-            opened.read(1)
+        safe_files.glance(file)
     except OSError as error:
         remedy = "name the hub's jupyterhub_config.py"
         if isinstance(error, PermissionError):
@@ -137,7 +135,7 @@ def _write(correction: Correction) -> None:
     path = correction.file.resolve()
     state = path.stat()
     owner = (path.owner(), path.group()) if facts.is_root() else None
-    atomic.write(path, correction.after, mode=state.st_mode & 0o7777, owner=owner)
+    safe_files.write(path, correction.after, mode=state.st_mode & 0o7777, owner=owner)
 
 
 def _document(

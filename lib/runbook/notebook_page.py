@@ -17,8 +17,7 @@ from nbconvert import HTMLExporter
 from nbformat.v4 import new_output
 from pygments.formatters import HtmlFormatter
 
-from runbook import excerpt, secrets, templates
-from runbook.resources import atomic
+from runbook import excerpt, safe_files, secrets, templates
 
 #: Lines of an output up to which it is shown whole.
 WHOLE = 200
@@ -47,7 +46,7 @@ def write(folder: Path, stem: str, notebook: nbformat.NotebookNode, status: str)
     html = templates.page(
         "notebook.html", stem=stem, status=status, body=body, run_id=folder.name, **colours()
     )
-    atomic.write(folder / name, secrets.redact(html).encode(), mode=0o600)
+    safe_files.write(folder / name, secrets.redact(html).encode(), mode=0o600)
     return name
 
 
@@ -119,7 +118,7 @@ def _folded(folder: Path, file: str, outputs: list[Any]) -> list[Any]:
             shown.append(new_output("display_data", {"text/html": _html(cut)}))
     if whole:
         text = secrets.redact("\n".join(whole))
-        atomic.write(folder / file, text.encode(errors="replace"), mode=0o600)
+        safe_files.write(folder / file, text.encode(errors="replace"), mode=0o600)
     return shown
 
 

@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook import __version__, facts, reserve, secrets
+from runbook import __version__, facts, reserve, safe_files, secrets
 from runbook.display import DATA_MIME
 from runbook.errors import RunbookError
-from runbook.resources import atomic
 
 if TYPE_CHECKING:  # papermill and nbformat take their time to load
     import nbformat
@@ -162,7 +161,7 @@ def _status(cell: nbformat.NotebookNode) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    atomic.write(path, content, mode=0o600)
+    safe_files.write(path, content, mode=0o600)
 
 
 def set_aside(notebook: Path) -> None:

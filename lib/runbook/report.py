@@ -11,12 +11,11 @@ import nbformat
 from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from runbook import excerpt, failure, notebook_page, secrets, templates
+from runbook import excerpt, failure, notebook_page, safe_files, secrets, templates
 from runbook.display import MARKS, diff_lines
 from runbook.excerpt import Excerpt
 from runbook.reading import Run, duration, load
 from runbook.record import StageRecord
-from runbook.resources import atomic
 
 #: Lines of a diff up to which it stands open, and up to which it is shown at all.
 OPEN_DIFF, LONGEST_DIFF = 14, 400
@@ -69,7 +68,7 @@ def write_report(folder: Path) -> Path:
         is_open=lambda diff: diff.count("\n") < OPEN_DIFF,
     )
     page = folder / "index.html"
-    atomic.write(page, secrets.redact(html).encode(errors="replace"), mode=0o600)
+    safe_files.write(page, secrets.redact(html).encode(errors="replace"), mode=0o600)
     return page
 
 
@@ -109,7 +108,7 @@ def _printed(run: Run, notebook: nbformat.NotebookNode, stage: StageRecord) -> E
     cut = excerpt.of(lines, f"logs/{stage.name}.printed.txt")
     if cut.hidden:
         text = "\n".join(lines).encode(errors="replace")
-        atomic.write(run.folder / cut.file, text, mode=0o600)
+        safe_files.write(run.folder / cut.file, text, mode=0o600)
     return cut if lines else None
 
 

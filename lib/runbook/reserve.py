@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from runbook.resources import atomic
+from runbook import safe_files
 
 #: The notebook that was being executed, and ``run.json``.
 SPARES = (".spare-1", ".spare-2")
@@ -46,7 +46,7 @@ def write(path: Path, content: bytes) -> None:
     Raises OSError where it cannot be written, and the spare files are used up or too small.
     """
     try:
-        atomic.write(path, content, mode=0o600)
+        safe_files.write(path, content, mode=0o600)
     except OSError as error:
         spare = next(_spares(path.parent), None)
         if error.errno not in _FULL or spare is None or len(content) > SIZE:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from runbook import safe_files
 from runbook.checks import Check
 from runbook.journal import Journal, Touched
 from runbook.resources.base import Change, Resource, archive
+from runbook.resources.file import look
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class TakenBack(Resource):
     def apply(self) -> None:
         edited = self.touched.after is not None and self.read().state != self.touched.after
         path = getattr(self.resource, "path", None)
-        if self.force and edited and path is not None and path.is_file():
+        if self.force and edited and path is not None and look(path).kind == "file":
             archive(path, self.journal.backups)
         self.journal.taking_back(self.touched.entries)
         self.restore(Present(self.touched.before), self.journal.backups)
@@ -72,8 +74,9 @@ class TakenBack(Resource):
         """What became of it, where it is not as it was before."""
         what = f"left alone: {self.touched.summary}"
         why, path = self.why_left(), getattr(self.resource, "path", None)
-        if not why and path is not None and path.is_dir():
-            why = f"{next(path.iterdir(), path)} is not the runbook's"
+        inside = [path / name for name in safe_files.names(path)] if path is not None else []
+        if not why and inside:
+            why = f"{inside[0]} is not the runbook's"
         if why:
             remedy = "remove it yourself, or undo with --force"
             return Check("warning", what, why, remedy)

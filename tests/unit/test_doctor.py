@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -234,8 +236,22 @@ def test_a_database_is_read_without_a_trace(tmp_path: Path) -> None:
         data.execute("INSERT INTO alembic_version VALUES ('abc')")
     data.close()
     before = (path.read_bytes(), path.stat().st_mtime_ns)
-    assert look_at("sqlite:///jupyterhub.sqlite", tmp_path, tmp_path / "bin/python").revision == (
-        "abc"
-    )
+    found = look_at("sqlite:///jupyterhub.sqlite", tmp_path, Path(sys.executable))
+    assert (found.revision, found.problem) == ("abc", "")
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
     assert [each.name for each in tmp_path.iterdir()] == ["jupyterhub.sqlite"]
+
+
+@pytest.mark.parametrize("content", ["", "no database at all, but long enough to be one\n" * 99])
+def test_what_is_no_database_is_said_in_its_own_words(tmp_path: Path, content: str) -> None:
+    (tmp_path / "jupyterhub.sqlite").write_text(content)
+    found = look_at("sqlite:///jupyterhub.sqlite", tmp_path, Path(sys.executable))
+    assert found.problem == ("file is not a database" if content else "")
+
+
+def test_a_named_pipe_in_the_place_of_the_database_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runbook.hub.doctor.database.SECONDS", 1.0)
+    os.mkfifo(tmp_path / "jupyterhub.sqlite")
+    assert look_at("sqlite:///jupyterhub.sqlite", tmp_path, Path(sys.executable)).problem

@@ -9,6 +9,8 @@ LIBRARY = Path(__file__).resolve().parents[2] / "lib/runbook"
 FLOORS = (
     (
         "machine",
+        "safe_files",
+        "safe_paths",
         "facts",
         "secrets",
         "references",

@@ -120,7 +120,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "people.csv").mkdir()
-    assert "cannot be read (Is a directory)" in refusal(tmp_path / "people.csv")
+    assert "is a folder, not a file" in refusal(tmp_path / "people.csv")
 
 
 def test_a_csv_that_is_not_utf8_is_refused(tmp_path: Path) -> None:

@@ -90,10 +90,10 @@ def test_what_is_brought_back_has_its_owner_again(
     before = replace(file.read(), owner="ann", group="people")
     file.backup(backups)
     settle(file)
-    given: list[tuple[Path, str, str]] = []
-    monkeypatch.setattr("shutil.chown", lambda *words: given.append(words))
+    given: list[tuple[Path, str, str, int]] = []
+    monkeypatch.setattr("runbook.safe_files.give", lambda *words: given.append(words))
     file.restore(before, backups)
-    assert given == [(path, "ann", "people")]
+    assert given == [(path, "ann", "people", int(before.mode, 8))]
 
 
 def test_a_home_with_somebodys_files_is_kept_with_its_account(

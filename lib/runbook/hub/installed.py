@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from runbook import facts, machine
+from runbook import facts, machine, safe_files
 
 
 def hub_python(prefix: Path) -> Path:
@@ -26,8 +26,7 @@ def interpreter(script: Path, path: str | None = None) -> Path | None:
     What `env` is to find is looked up in ``path``, by default our own PATH.
     """
     try:
-        with script.open("rb") as file:
-            first = file.readline(500).decode("utf-8", "replace")
+        first = safe_files.glance(script)[:500].decode("utf-8", "replace").partition("\n")[0]
     except OSError:
         first = ""
     words = first.removeprefix("#!").split() if first.startswith("#!") else []

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from runbook import machine, secrets
+from runbook import facts, machine, safe_files, secrets
 from runbook.hub.web import HubError, hub_version, wait_until
-from runbook.resources import atomic
 from runbook.templates import render
 
 START_SECONDS = 30
@@ -25,41 +22,40 @@ def trial_hub(
     """Run a hub with the services of ``fragment``; gives its URL and a token without a role.
 
     It runs as the hub's account (``as_hub`` are the words that bring that about), on free ports of
-    loopback, with its database in memory, and its folder is removed after it.
+    loopback, with its database in memory. What it reads is ours, so that nobody can change it; it
+    writes into a folder of its own, where we write nothing. Both are removed after it.
     """
     token = secrets.make()
     port, hub_port, api_port = free_ports(3)
-    folder = Path(tempfile.mkdtemp(prefix="runbook-trial-"))
-    shutil.chown(folder, *owner)
-    config = render(
-        "trial_config.py", fragment=str(fragment), port=port, hub_port=hub_port, api_port=api_port,
-        no_role_token=str(folder / "token"),
-    )  # fmt: skip
-    atomic.write(folder / "config.py", config.encode(), mode=0o600, owner=owner)
-    atomic.write(folder / "token", token.encode(), mode=0o600, owner=owner)
-    try:
+    with safe_files.temporary_folder("trial", owner[1]) as folder:
+        config = render(
+            "trial_config.py", fragment=str(fragment), port=port, hub_port=hub_port,
+            api_port=api_port, no_role_token=str(folder / "token"),
+        )  # fmt: skip
+        ours = facts.current_user(), owner[1]
+        for name, text in (("config.py", config), ("token", token)):
+            safe_files.write(folder / name, text.encode(), mode=0o640, owner=ours)
+        safe_files.make_folder(folder / "state")
+        safe_files.give(folder / "state", *owner, 0o700)
         guard = ["setpriv", "--pdeathsig", "TERM", "--"]
-        with _running(
-            [*as_hub, *guard, str(prefix / "bin/jupyterhub"), "-f", "config.py"], prefix, folder
-        ):
+        hub = [str(prefix / "bin/jupyterhub"), "-f", str(folder / "config.py")]
+        with _running([*as_hub, *guard, *hub], prefix, folder):
             url = f"http://127.0.0.1:{port}"
             wait_until(lambda: _answers(url), START_SECONDS, "the trial hub")
             yield url, token
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _running(command: list[str], prefix: Path, folder: Path) -> Iterator[None]:
     env = machine.environment(first=prefix / "bin")
-    with (folder / "log").open("wb") as log:
+    with (folder / "log").open("wb") as log:  # ours alone, like the folder
         process = subprocess.Popen(
-            command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command, cwd=folder / "state", env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
         yield
     except HubError as error:
-        error.message += "\n" + secrets.redact((folder / "log").read_text()[-2000:])
+        error.message += "\n" + secrets.redact(safe_files.text(folder / "log")[-2000:])
         raise
     finally:
         process.terminate()  # the hub takes its proxy along; runuser hands the signal on

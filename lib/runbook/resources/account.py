@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from runbook import facts, machine, secrets
-from runbook.resources import atomic
+from runbook import facts, machine, safe_files, safe_paths, secrets
 from runbook.resources.base import Change, Resource, attribute_diff
 
 
@@ -102,9 +101,9 @@ class User(Resource):
     def _kept_password(self) -> str:
         assert self.passwords is not None
         password = secrets.make_password()
-        before = self.passwords.read_text() if self.passwords.exists() else ""
+        before = safe_files.text(self.passwords) if self.passwords.exists() else ""
         content = f"{before}{self.name}:{password}\n".encode()
-        atomic.write(self.passwords, content, mode=0o600)
+        safe_files.write(self.passwords, content, mode=0o600)
         return password
 
     def why_keep(self) -> str:
@@ -153,7 +152,9 @@ class Membership(Resource):
 
 
 def _is_skeleton(path: Path, home: Path) -> bool:
-    original = Path("/etc/skel") / path.relative_to(home)
-    if path.is_file() and original.is_file():
-        return path.read_bytes() == original.read_bytes()
-    return path.is_dir() and original.is_dir()
+    """Whether it is as the system put it there; of somebody's home nothing is taken on trust."""
+    original, found = Path("/etc/skel") / path.relative_to(home), path.lstat()
+    if safe_paths.kind(found) == "file" and original.is_file():
+        same = found.st_size == original.stat().st_size and found.st_nlink == 1
+        return same and safe_files.read(path) == original.read_bytes()
+    return safe_paths.kind(found) == "folder" and original.is_dir()

@@ -9,13 +9,12 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import shutil
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from runbook import secrets
+from runbook import safe_files, secrets
 
 Kind = Literal["create", "update", "remove"]
 
@@ -111,7 +110,10 @@ def archive(path: Path, backups: Path) -> None:
     target = folder / path.relative_to("/")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    shutil.move(path, target)
+    number = 0
+    while target.with_name(name := f"{path.name}.{number}" if number else path.name).exists():
+        number += 1  # taken back more than once
+    safe_files.move(path, target.with_name(name))
 
 
 def unified(before: str, after: str, path: Path | str) -> str:

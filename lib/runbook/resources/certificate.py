@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from runbook.resources import atomic
+from runbook import safe_files
 from runbook.resources.base import Change, Kind, Resource, attribute_diff
 
 LIFETIME = timedelta(days=825)  # the longest that browsers accept of a certificate of one's own
@@ -31,10 +31,10 @@ class CertificateState:
 
 def look(path: Path) -> CertificateState:
     """What the certificate at ``path`` says of itself."""
-    if not path.exists():
-        return CertificateState()
     try:
-        found = x509.load_pem_x509_certificate(path.read_bytes())
+        found = x509.load_pem_x509_certificate(safe_files.read(path))
+    except FileNotFoundError:
+        return CertificateState()
     except ValueError:  # damaged: as good as none
         return CertificateState()
     try:
@@ -60,7 +60,7 @@ class Certificate(Resource):
     state_type: ClassVar[type] = CertificateState
 
     def read(self) -> CertificateState:
-        return look(self.path) if self.key_path.exists() else CertificateState()
+        return look(self.path) if safe_files.status(self.key_path) else CertificateState()
 
     def change(self, state: CertificateState) -> Change | None:
         soon = (datetime.now(UTC) + RENEW_BEFORE).date().isoformat()
@@ -81,14 +81,14 @@ class Certificate(Resource):
             serialization.NoEncryption(),
         )
         owner = (self.owner, self.group)
-        atomic.write(self.key_path, pem, mode=0o600, owner=owner)
+        safe_files.write(self.key_path, pem, mode=0o600, owner=owner)
         certificate = _signed(key, self.names).public_bytes(serialization.Encoding.PEM)
-        atomic.write(self.path, certificate, mode=0o644, owner=owner)
+        safe_files.write(self.path, certificate, mode=0o644, owner=owner)
 
     def restore(self, state: CertificateState, backups: Path) -> None:
         if not state.expires:
-            self.path.unlink(missing_ok=True)
-            self.key_path.unlink(missing_ok=True)
+            safe_files.remove(self.path)
+            safe_files.remove(self.key_path)
 
 
 def _signed(key: ec.EllipticCurvePrivateKey, names: list[str]) -> x509.Certificate:

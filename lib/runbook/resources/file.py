@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import grp
 import hashlib
-import os
 import pwd
-import shutil
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from runbook import machine
+from runbook import machine, safe_files, safe_paths
 from runbook.errors import PlanError
-from runbook.resources import atomic
 from runbook.resources.base import Change, Kind, Resource, attribute_diff, unified
 
 
@@ -33,29 +29,27 @@ class FileState:
 
 def look(path: Path, *, with_hash: bool = False) -> FileState:
     """The present state of ``path`` itself (a link is not followed)."""
-    try:
-        status = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
+    found = safe_files.status(path)
+    if found is None:
         return FileState()
-    owner, group, mode = (
-        _user(status.st_uid),
-        _group(status.st_gid),
-        f"{status.st_mode & 0o7777:04o}",
-    )
-    if stat.S_ISLNK(status.st_mode):
-        return FileState("link", owner, group, target=os.readlink(path))
-    if stat.S_ISDIR(status.st_mode):
+    owner, group, mode = _user(found.st_uid), _group(found.st_gid), f"{found.st_mode & 0o7777:04o}"
+    kind = safe_paths.kind(found)
+    if kind == "symbolic link":
+        return FileState("link", owner, group, target=safe_files.target(path))
+    if kind == "folder":
         return FileState("folder", owner, group, mode)
-    if not stat.S_ISREG(status.st_mode):
+    if kind != "file":
         return FileState("other", owner, group, mode)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest() if with_hash else ""
+    digest = hashlib.sha256(safe_files.read(path)).hexdigest() if with_hash else ""
     return FileState("file", owner, group, mode, digest)
 
 
 def refuse(path: Path, state: FileState, *, kinds: Sequence[str], wanted: str) -> None:
     """Raise `PlanError` where ``path`` is of a kind that must not be replaced."""
     if state.kind in kinds:
-        raise PlanError(f"{path} is a {state.kind}, not a {wanted}", "move it away")
+        found = {"other": "named pipe, socket or device", "link": f"link to {state.target}"}
+        what = found.get(state.kind, state.kind)
+        raise PlanError(f"{path} is a {what}, not a {wanted}", "move it away")
 
 
 def _user(uid: int) -> str:
@@ -98,12 +92,10 @@ class Owned(Resource):
         return Change(kind, summary, attribute_diff(self.as_json(state), wanted, str(self.path)))
 
     def _set_attributes(self) -> None:
-        shutil.chown(self.path, self.owner, self.group)
-        self.path.chmod(self.mode)
+        safe_files.give(self.path, self.owner, self.group, self.mode)
 
     def _restore_attributes(self, state: FileState) -> None:
-        shutil.chown(self.path, state.owner, state.group)
-        self.path.chmod(int(state.mode, 8))
+        safe_files.give(self.path, state.owner, state.group, int(state.mode, 8))
 
 
 @dataclass
@@ -122,17 +114,17 @@ class File(Owned):
         return look(self.path, with_hash=True)
 
     def change(self, state: FileState) -> Change | None:
-        refuse(self.path, state, kinds=("folder",), wanted="file")
+        refuse(self.path, state, kinds=("folder", "other"), wanted="file")
         if state.kind == "absent":
             return Change("create", f"file {self.path}", unified("", self.content, self.path))
         if self.once or state.sha256 == self._sha256():
             differs = self._attributes_differ(state)
             return self._attribute_change("update", "permissions", state) if differs else None
-        before = self.path.read_text(errors="replace") if state.kind == "file" else ""
+        before = safe_files.text(self.path) if state.kind == "file" else ""
         return Change("update", f"file {self.path}", unified(before, self.content, self.path))
 
     def apply(self) -> None:
-        if self.once and self.path.exists():
+        if self.once and look(self.path).kind == "file":
             self._set_attributes()
             return
         self._write(self.content.encode())
@@ -140,24 +132,24 @@ class File(Owned):
     def backup(self, backups: Path) -> None:
         state = look(self.path, with_hash=True)
         if state.kind == "file":
-            atomic.write(backups / state.sha256, self.path.read_bytes(), mode=0o600)
+            safe_files.write(backups / state.sha256, safe_files.read(self.path), mode=0o600)
 
     def restore(self, state: FileState, backups: Path) -> None:
         if state.kind == "absent":
-            self.path.unlink(missing_ok=True)
+            safe_files.remove(self.path)
             return
         if state.kind == "link":
-            Link(self.path, state.target).apply()
+            safe_files.link(self.path, state.target)
             return
         if state.sha256:
-            atomic.write(self.path, (backups / state.sha256).read_bytes(), mode=0o600)
+            safe_files.write(self.path, safe_files.read(backups / state.sha256), mode=0o600)
         self._restore_attributes(state)
 
     def _sha256(self) -> str:
         return hashlib.sha256(self.content.encode()).hexdigest()
 
     def _write(self, content: bytes) -> None:
-        atomic.write(
+        safe_files.write(
             self.path,
             content,
             mode=self.mode,
@@ -202,7 +194,7 @@ class Link(Resource):
         return look(self.path)
 
     def change(self, state: FileState) -> Change | None:
-        refuse(self.path, state, kinds=("folder",), wanted="link")
+        refuse(self.path, state, kinds=("folder", "other"), wanted="link")
         if state.kind == "link" and state.target == self.target:
             return None
         kind: Kind = "create" if state.kind == "absent" else "update"
@@ -210,12 +202,10 @@ class Link(Resource):
         return Change(kind, f"link {self.path} -> {self.target}", diff)
 
     def apply(self) -> None:
-        new = self.path.with_name(f".{self.path.name}.new")
-        new.unlink(missing_ok=True)
-        new.symlink_to(self.target)
-        new.replace(self.path)
+        safe_files.link(self.path, self.target)
 
     def restore(self, state: FileState, backups: Path) -> None:
-        self.path.unlink(missing_ok=True)
         if state.kind == "link":
-            self.path.symlink_to(state.target)
+            safe_files.link(self.path, state.target)
+        else:
+            safe_files.remove(self.path)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook import safe_files
 from runbook.resources.base import Change
 from runbook.resources.file import FileState, Owned, look, refuse
 
@@ -27,14 +28,14 @@ class Directory(Owned):
         return self._attribute_change("update", "folder", state) if differs else None
 
     def apply(self) -> None:
-        self.path.mkdir(mode=0o700, exist_ok=True)
+        safe_files.make_folder(self.path)
         self._set_attributes()
 
     def restore(self, state: FileState, backups: Path) -> None:
         if state.kind != "absent":
             self._restore_attributes(state)
-        elif self.path.is_dir() and not any(self.path.iterdir()):
-            self.path.rmdir()
+        elif look(self.path).kind == "folder" and not safe_files.names(self.path):
+            safe_files.remove_folder(self.path)
 
 
 def with_parents(folder: Directory) -> Iterator[Directory]:

@@ -6,10 +6,9 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runbook import secrets
-from runbook.resources import atomic
+from runbook import safe_files, secrets
 from runbook.resources.base import Change, unified
-from runbook.resources.file import FileState, Owned, look
+from runbook.resources.file import FileState, Owned, look, refuse
 
 
 @dataclass
@@ -26,33 +25,36 @@ class SecretFile(Owned):
         return look(self.path, with_hash=True)
 
     def change(self, state: FileState) -> Change | None:
+        refuse(self.path, state, kinds=("folder", "link", "other"), wanted="file")
         if state.kind == "absent":
             return self._attribute_change("create", "secret file", state)
-        if self.value and self.path.read_text().strip() != self.value:
+        present = safe_files.text(self.path).strip()
+        if self.value and present != self.value:
             diff = unified(secrets.MASK, f"{secrets.MASK} (another one)", self.path)
             return Change("update", f"secret file {self.path}", diff)
         if self._attributes_differ(state):
             return self._attribute_change("update", "permissions", state)
-        secrets.register(self.path.read_text().strip())
+        secrets.register(present)
         return None
 
     def apply(self) -> None:
         value = self.value
         if not value:
-            value = self.path.read_text().strip() if self.path.exists() else secrets.make()
+            there = look(self.path).kind == "file"
+            value = safe_files.text(self.path).strip() if there else secrets.make()
         secrets.register(value)
         owner = (self.owner, self.group)
-        atomic.write(self.path, f"{value}\n".encode(), mode=self.mode, owner=owner)
+        safe_files.write(self.path, f"{value}\n".encode(), mode=self.mode, owner=owner)
 
     def backup(self, backups: Path) -> None:
-        if self.path.is_file():
-            atomic.write(backups / self._copy(), self.path.read_bytes(), mode=0o600)
+        if look(self.path).kind == "file":
+            safe_files.write(backups / self._copy(), safe_files.read(self.path), mode=0o600)
 
     def restore(self, state: FileState, backups: Path) -> None:
         if state.kind == "absent":
-            self.path.unlink(missing_ok=True)
+            safe_files.remove(self.path)
             return
-        atomic.write(self.path, (backups / self._copy()).read_bytes(), mode=0o600)
+        safe_files.write(self.path, safe_files.read(backups / self._copy()), mode=0o600)
         self._restore_attributes(state)
 
     def _copy(self) -> str:

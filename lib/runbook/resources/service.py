@@ -54,7 +54,7 @@ class Program:
 
 def _first_newer(inputs: Iterable[Path], since: float) -> Path | None:
     for path in _files(inputs):
-        if path.stat().st_mtime > since:
+        if path.lstat().st_mtime > since:
             return path
     return None
 

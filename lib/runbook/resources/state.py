@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook.resources import atomic
+from runbook import safe_files
 from runbook.resources.base import Change, archive
-from runbook.resources.file import FileState, Owned, look
+from runbook.resources.file import FileState, Owned, look, refuse
 from runbook.resources.folder import Directory
 
 
@@ -21,21 +21,22 @@ class StateFile(Owned):
         return look(self.path)
 
     def change(self, state: FileState) -> Change | None:
+        refuse(self.path, state, kinds=("folder", "link", "other"), wanted="file")
         if state.kind == "absent":
             return self._attribute_change("create", "file", state)
         differs = self._attributes_differ(state)
         return self._attribute_change("update", "permissions", state) if differs else None
 
     def apply(self) -> None:
-        if self.path.exists():
+        if look(self.path).kind == "file":
             self._set_attributes()
         else:
-            atomic.write(self.path, b"", mode=self.mode, owner=(self.owner, self.group))
+            safe_files.write(self.path, b"", mode=self.mode, owner=(self.owner, self.group))
 
     def restore(self, state: FileState, backups: Path) -> None:
         if state.kind != "absent":
             self._restore_attributes(state)
-        elif self.path.exists():
+        elif self.read().kind != "absent":
             archive(self.path, backups)
 
 
@@ -43,7 +44,7 @@ class StateDirectory(Directory):
     """A folder where a program keeps its state: what is left in it goes into the archive."""
 
     def restore(self, state: FileState, backups: Path) -> None:
-        if state.kind == "absent" and self.path.exists() and any(self.path.iterdir()):
+        if state.kind == "absent" and safe_files.names(self.path):
             archive(self.path, backups)
         else:
             super().restore(state, backups)

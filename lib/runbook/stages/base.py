@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 from traitlets import Bool, HasTraits, TraitError
 
-from runbook import facts, params
+from runbook import facts, params, safe_files
 from runbook.checks import Check
 from runbook.display import Table
 from runbook.errors import ParameterError
@@ -178,7 +178,7 @@ class Stage(HasTraits):  # type: ignore[misc]
         folder = os.environ.get(RUN_VARIABLE)
         if not folder:
             return []
-        run = json.loads((Path(folder) / "run.json").read_text())
+        run = json.loads(safe_files.read(Path(folder) / "run.json"))
         return [change["summary"] for stage in run["stages"] for change in stage["changes"]]
 
     def _basics(self) -> Iterator[Check]:

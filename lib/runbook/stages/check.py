@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from runbook import facts
+from runbook import facts, safe_files
 from runbook.checks import Check
 from runbook.stages.base import Stage
 from runbook.stages.managed import HUB, PROXY, Managed
@@ -129,7 +129,7 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         what = "an installation already here"
         if not config.exists():
             return Check("ok", what, "none")
-        ours = HEADER in config.read_text(errors="replace")
+        ours = HEADER in safe_files.text(config)
         remedy = f"move {config} away, or choose another config_dir"
         found = "made by this runbook" if ours else f"{config} was not made by this runbook"
         return Check.that(ours, what, found, remedy)

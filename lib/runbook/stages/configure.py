@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from runbook import facts, machine, references, secrets
+from runbook import facts, machine, references, safe_files, secrets
 from runbook.checks import Check
 from runbook.hub.configuration import read_configuration
 from runbook.hub.lint import lint
@@ -133,9 +133,9 @@ class Configure(Configured, Address, Login, Session, Stage):
             yield Certificate(self.certificate, self.certificate_key, names, *owner)
             return
         # The proxy runs as the hub's account, which may not read the originals.
-        key = secrets.register(Path(self.tls_key).read_text().strip())
+        key = secrets.register(safe_files.text(Path(self.tls_key)).strip())
         yield SecretFile(self.certificate_key, *owner, value=key)
-        yield File(self.certificate, *owner, 0o644, content=Path(self.tls_cert).read_text())
+        yield File(self.certificate, *owner, 0o644, content=safe_files.text(Path(self.tls_cert)))
 
     def _names(self) -> list[str]:
         names = [socket.getfqdn(), socket.gethostname(), "localhost", "127.0.0.1"]
@@ -162,8 +162,8 @@ class Configure(Configured, Address, Login, Session, Stage):
     def _given_certificate(self) -> Check:
         what = f"certificate {self.tls_cert}"
         try:
-            key = serialization.load_pem_private_key(Path(self.tls_key).read_bytes(), None)
-            certificate = x509.load_pem_x509_certificate(Path(self.tls_cert).read_bytes())
+            key = serialization.load_pem_private_key(safe_files.read(Path(self.tls_key)), None)
+            certificate = x509.load_pem_x509_certificate(safe_files.read(Path(self.tls_cert)))
         except (OSError, ValueError, TypeError) as error:
             reason = getattr(error, "strerror", None) or "is not PEM without a passphrase"
             return Check("failed", what, str(reason), "check tls_cert and tls_key")
@@ -182,7 +182,7 @@ class Configure(Configured, Address, Login, Session, Stage):
             return
         name = "20-configure.py"
         new = {name: self.fragment(name, **self._settings()).content}
-        found = preview(Path(self.config_dir), new, python, self.hub_owner, self.as_hub())
+        found = preview(Path(self.config_dir), new, python, self.hub_owner[1], self.as_hub())
         judged = [f for f in found if f.file.name in (name, "99-local.py")]
         if not judged:
             yield Check("ok", "the configuration as it will be", f"no findings, {local} included")
@@ -213,7 +213,9 @@ class Configure(Configured, Address, Login, Session, Stage):
         found = list(
             Path(self.prefix).glob("lib/python*/site-packages/jupyterlab/staging/package.json")
         )
-        extensions = json.loads(found[0].read_text())["jupyterlab"]["extensions"] if found else {}
+        extensions = (
+            json.loads(safe_files.glance(found[0]))["jupyterlab"]["extensions"] if found else {}
+        )
         what = "JupyterLab brings its Hub menu (control panel, log out)"
         return Check.that(
             "@jupyterlab/hub-extension" in extensions, what, "@jupyterlab/hub-extension"

@@ -11,7 +11,15 @@ import psutil
 from runbook import facts, machine
 from runbook.checks import Check
 from runbook.hub.web import HubError, hub_version, wait_until
-from runbook.resources import BootLinks, File, Program, Resource, Supervisor, SystemdService
+from runbook.resources import (
+    BootLinks,
+    File,
+    Program,
+    Resource,
+    StateDirectory,
+    Supervisor,
+    SystemdService,
+)
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.managed import HUB, PROXY, Managed
@@ -85,8 +93,9 @@ class Launch(Managed, Configured, Address, Stage):
         earlier = self._pending()
         shadow = "shadow" if self.spawner == "sudo" else ""
         token = self.state("proxy_auth_token")
+        tls = [self.state(f"tls/hub.{kind}") for kind in ("crt", "key")]
         return (
-            Program(PROXY, [self.bin / PROXY, token, self.state("tls")], proxy),
+            Program(PROXY, [self.bin / PROXY, token, *tls], proxy),
             Program(HUB, [*parts, *pages, packages, token], hub, shadow, earlier),
         )
 
@@ -129,6 +138,8 @@ class Launch(Managed, Configured, Address, Stage):
             prefix=self.prefix,
             state_dir=self.state_dir,
             config_dir=self.config_dir,
+            log_dir=self.log_dir,
+            run_dir="/run" if as_root else self.state_dir,
             user=user,
             home=home,
             as_root=as_root,
@@ -136,6 +147,7 @@ class Launch(Managed, Configured, Address, Stage):
         conf = File(self.supervisor_conf, *self.config_owner, 0o640, content=content)
         yield conf
         if as_root:
+            yield StateDirectory(self.log_dir, mode=0o750)
             script_of_init = render("init-script", prefix=self.prefix, conf=self.supervisor_conf)
             yield File(Path("/etc/init.d") / HUB, mode=0o755, content=script_of_init)
             yield BootLinks(HUB)
@@ -160,7 +172,7 @@ class Launch(Managed, Configured, Address, Stage):
         if self.uses_systemd:
             command = ["journalctl", "-q", "-n", "15", "-o", "cat", "-u", HUB, "-u", PROXY]
             return machine.run(command, check=False).stdout
-        return machine.run(["tail", "-n", "15", self.state(f"{HUB}.log")], check=False).stdout
+        return machine.run(["tail", "-n", "15", self.log_dir / f"{HUB}.log"], check=False).stdout
 
     def _is_ours(self) -> Check:
         holder, proxy = facts.listener(self.port), self.pid_of(PROXY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runbook import facts
 from runbook.resources import Supervisor
 from runbook.resources.systemd import main_pid
 from runbook.stages.parameters import Paths, ServiceManager
@@ -18,6 +19,11 @@ class Managed(Paths, ServiceManager):
     @property
     def supervisor_conf(self) -> Path:
         return Path(self.config_dir) / "supervisord.conf"
+
+    @property
+    def log_dir(self) -> Path:
+        """Where supervisor writes: root's writes no file in a folder that the hub can write."""
+        return Path("/var/log/jupyterhub") if facts.is_root() else Path(self.state_dir)
 
     def pid_of(self, program: str) -> int:
         """The process of `HUB` or `PROXY`; 0 where it does not run."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook import references
+from runbook import references, safe_files
 from runbook.errors import ParameterError
 from runbook.params import nearest
+from runbook.safe_paths import PlantedError
 from runbook.stages.kinds import ACCOUNT_NAME
 
 COLUMNS = ("name", "password")
@@ -52,16 +54,19 @@ def _rows(path: Path) -> Iterator[Iterable[Any]]:
         if path.suffix.lower() == ".xlsx":
             from openpyxl import load_workbook  # 0.2 s that every kernel would wait for
 
-            yield from load_workbook(path, read_only=True).worksheets[0].iter_rows(values_only=True)
+            book = io.BytesIO(safe_files.read(path))
+            yield from load_workbook(book, read_only=True).worksheets[0].iter_rows(values_only=True)
         elif path.suffix.lower() == ".csv":
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                yield from csv.reader(file)
+            lines = safe_files.read(path).decode("utf-8-sig")
+            yield from csv.reader(io.StringIO(lines, newline=""))
         else:
             raise ParameterError(f"users_file {path}: expected a .csv or .xlsx file")
     except OSError as error:
         raise ParameterError(f"users_file {path}: cannot be read ({error.strerror})") from None
     except ParameterError:
         raise
+    except PlantedError as error:
+        raise ParameterError(f"users_file {error.message}", error.remedy) from None
     except Exception:  # a damaged xlsx fails in zipfile, in the XML parser, or anywhere
         raise ParameterError(
             f"users_file {path}: is not a {path.suffix} file", "save it as UTF-8 csv or as xlsx"

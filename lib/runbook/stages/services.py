@@ -9,7 +9,7 @@ from typing import Any
 
 from traitlets import validate
 
-from runbook import references, secrets
+from runbook import references, safe_files, secrets
 from runbook.checks import Check
 from runbook.errors import ParameterError
 from runbook.hub.probe_account import MEMBER
@@ -70,7 +70,7 @@ class Services(Configured, HubServices, Stage):
 
     def token_works(self, service: Mapping[str, Any], url: str, verify: bool | str = True) -> Check:
         """Whether the hub at ``url`` knows the service by its token, and lets it list the users."""
-        token = secrets.register((self.tokens / service["name"]).read_text().strip())
+        token = secrets.register(safe_files.text(self.tokens / service["name"]).strip())
         lists = "list:users" in service["scopes"]
         what = f"the token of {service['name']} {'lists the users' if lists else 'is known'}"
         try:

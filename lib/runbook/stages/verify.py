@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from runbook import facts, secrets
+from runbook import facts, safe_files, secrets
 from runbook.checks import Check
 from runbook.hub.client import HubSession
 from runbook.hub.probe_account import MEMBER, OUTSIDER, Account, ProbeAccount, probe_account
@@ -67,7 +67,7 @@ class Verify(Launch, Services, Handlers, Login, Stage):
 
     def _shared_account(self) -> Account:
         name = (self.users or [facts.current_user()])[0]
-        password = self.state("shared_password").read_text().strip()
+        password = safe_files.text(self.state("shared_password")).strip()
         return Account(name, secrets.register(password))
 
     def _refusals(self, member: Account, outsider: Account) -> Iterator[Check]:
@@ -138,7 +138,7 @@ class Verify(Launch, Services, Handlers, Login, Stage):
 
     def _api(self) -> ServiceClient:
         """The hub's API with a token that is good for the probe's own record and no more."""
-        token = secrets.register((self.tokens / VERIFIER).read_text().strip())
+        token = secrets.register(safe_files.text(self.tokens / VERIFIER).strip())
         return ServiceClient(self.local_url, token, self.verify_tls)
 
     def _is_known(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from runbook import safe_files
 from runbook.facts import Listener
 from runbook.hub.doctor.seen import Seen, seen
 from runbook.hub.doctor.services import is_hub, is_proxy, unit_of
@@ -94,7 +95,7 @@ def _leading_to(port: int) -> Iterator[tuple[str, Path]]:
     for name, folder in GATEWAYS.items():
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file() and not path.is_symlink() and path.stat().st_size < 100_000:
-                text = path.read_text(errors="replace")
+                text = safe_files.glance(path).decode(errors="replace")
                 if any(f":{port}" in line.split("#")[0] for line in text.splitlines()):
                     yield name, path
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from runbook import machine
+from runbook import machine, safe_files
 from runbook.hub.doctor.seen import Seen, seen
 from runbook.hub.doctor.sight import Sight
 
@@ -60,7 +60,7 @@ def _jupyterhub(sight: Sight) -> str:
 def _wanted(program: Path) -> int:
     """The oldest Node.js that a configurable-http-proxy runs with: "engines" of its package."""
     try:
-        package = json.loads((program.parent.parent / "package.json").read_text())
+        package = json.loads(safe_files.glance(program.parent.parent / "package.json"))
     except (OSError, ValueError):
         return 0
     found = re.search(r"\d+", str(package.get("engines", {}).get("node", "")))

@@ -13,7 +13,7 @@ from typing import Literal
 
 import psutil
 
-from runbook import facts, machine
+from runbook import facts, machine, safe_files
 
 # systemd.unit(5), "Unit File Load Path", what wins first.
 UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
@@ -108,7 +108,8 @@ def _units() -> Iterator[Service]:
 def _mentioning(folder: Path) -> Iterator[Path]:
     for path in folder.glob("*.service"):
         try:
-            if re.search(r"jupyterhub|configurable-http-proxy", path.read_text(errors="replace")):
+            text = safe_files.glance(path).decode(errors="replace")
+            if re.search(r"jupyterhub|configurable-http-proxy", text):
                 yield path
         except OSError:
             continue
@@ -136,7 +137,7 @@ def _programs() -> Iterator[Service]:
     for conf, daemon in _supervisors().items():
         parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
         try:
-            parser.read_string(conf.read_text())
+            parser.read_string(safe_files.glance(conf).decode())
         except (OSError, configparser.Error):
             continue
         for pattern in parser.get("include", "files", fallback="").split():

@@ -7,6 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
+from runbook import safe_files
 from runbook.hub.doctor.sight import Sight
 
 
@@ -32,7 +33,7 @@ def assign(sight: Sight, role: str, trait: str, value: str) -> str:
 def _stands_alone(file: Path, line: int) -> bool:
     """Whether the line is one whole statement, and nothing else."""
     try:
-        tree = ast.parse(file.read_text())
+        tree = ast.parse(safe_files.glance(file))
     except (OSError, SyntaxError, ValueError):
         return False
     spans = [(n.lineno, n.end_lineno) for n in ast.walk(tree) if isinstance(n, ast.stmt)]

@@ -220,7 +220,7 @@ class Sight:
     @cached_property
     def database(self) -> Database:
         url = str(self.setting("JupyterHub", "db_url") or "sqlite:///jupyterhub.sqlite")
-        return look_at(url, self.hub.folder, self.hub.python)
+        return look_at(url, self.hub.folder, self.hub.python, self.hub.as_hub())
 
     @cached_property
     def versions(self) -> dict[str, str]:

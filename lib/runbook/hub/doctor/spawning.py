@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook import facts
+from runbook import facts, safe_files
 from runbook.hub.configuration import Configuration
 from runbook.hub.doctor import hardening
 from runbook.hub.doctor.people import MOST, Person, read_person, who_failed
@@ -144,7 +144,8 @@ def _of_cmd(configuration: Configuration, spawner: str, path: str) -> Starter:
 def _executed(script: Path) -> Path | None:
     """What the last ``exec`` of a shell script names, where that is an absolute path."""
     try:
-        found = re.findall(r"^\s*exec\s+(/\S+)", script.read_text(errors="replace"), re.MULTILINE)
+        text = safe_files.glance(script).decode(errors="replace")
+        found = re.findall(r"^\s*exec\s+(/\S+)", text, re.MULTILINE)
     except OSError:
         return None
     return Path(found[-1].strip("\"'")) if found else None
@@ -154,7 +155,7 @@ def why_not_executable(script: Path) -> str:
     """Why the kernel would not start a script; empty where it would."""
     if not script.stat().st_mode & 0o001:
         return "it is not executable"
-    first, *_ = script.read_bytes().split(b"\n", 1)
+    first, *_ = safe_files.glance(script).split(b"\n", 1)
     if first[:2] != b"#!":
         return ""  # a program, or the kernel's own refusal
     interpreter = first[2:].split(None, 1)[0].decode(errors="replace") if first[2:].split() else ""

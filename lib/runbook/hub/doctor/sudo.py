@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook import machine
+from runbook import machine, safe_files
 
 FOLDER = Path("/etc/sudoers.d")
 SUDOERS = Path("/etc/sudoers")
@@ -115,7 +115,7 @@ def place_of(account: str) -> Place:
     found = Place(OWN, 0)
     for file in files:
         try:
-            lines = file.read_text(errors="replace").splitlines()
+            lines = safe_files.glance(file).decode(errors="replace").splitlines()
         except OSError:
             continue
         for number, line in enumerate(lines, 1):

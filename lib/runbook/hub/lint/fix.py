@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook import safe_files
 from runbook.hub.lint.finding import Edit, Finding
 from runbook.hub.lint.known import class_of
 from runbook.hub.lint.source import tree
@@ -53,7 +54,7 @@ def _corrected(file: Path, findings: list[Finding]) -> Correction | None:
     parsed = tree(file)
     if parsed is None:
         return None
-    before = file.read_bytes()
+    before = safe_files.glance(file)
     spans: dict[_Span, list[Finding]] = {}
     for finding in findings:
         for span in _spans(parsed, before, finding):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from runbook import facts
+from runbook import facts, safe_files
 from runbook.hub.configuration import read_configuration
 from runbook.hub.lint import Finding, lint
 from runbook.templates import render
@@ -20,33 +18,28 @@ def preview(
     config_dir: Path,
     new: Mapping[str, str],
     python: Path,
-    owner: tuple[str, str],
+    group: str,
     as_hub: Sequence[str],
 ) -> list[Finding]:
     """The findings about the fragments of ``config_dir``, with ``new`` (text by name) laid over.
 
-    They are read in a folder of a moment's life that belongs to ``owner``, the hub's account,
-    as which ``as_hub`` runs the reader. The findings name the files as they will be called.
+    They are read in a folder of a moment's life that ``group``, that of the hub's account, can
+    read, by ``as_hub`` as that account. The findings name the files as they will be called.
     """
-    folder = Path(tempfile.mkdtemp(prefix="runbook-lint-"))
-    try:
-        main = _lay_out(folder, config_dir, new)
-        for path in (folder, *folder.rglob("*")) if facts.is_root() else ():
-            shutil.chown(path, *owner)
+    with safe_files.temporary_folder("lint", group) as folder:
+        _lay_out(folder, config_dir, new, group)
+        main = folder / "jupyterhub_config.py"
         found = lint(read_configuration(main, python, as_hub, folder))
         return [replace(f, file=config_dir / f.file.relative_to(folder)) for f in found]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _lay_out(folder: Path, config_dir: Path, new: Mapping[str, str]) -> Path:
-    fragments = folder / FRAGMENTS
-    fragments.mkdir()
-    for path in (config_dir / FRAGMENTS).glob("*.py"):
-        if path.is_file() and not path.name.startswith("."):
-            shutil.copyfile(path, fragments / path.name)
-    for name, text in new.items():
-        (fragments / name).write_text(text)
-    main = folder / "jupyterhub_config.py"
-    main.write_text(render("jupyterhub_config.py", config_dir=str(folder)))
-    return main
+def _lay_out(folder: Path, config_dir: Path, new: Mapping[str, str], group: str) -> None:
+    fragments, owner = folder / FRAGMENTS, (facts.current_user(), group)
+    safe_files.make_folder(fragments)
+    safe_files.give(fragments, *owner, 0o750)
+    there = [p for p in (config_dir / FRAGMENTS).glob("*.py") if not p.name.startswith(".")]
+    texts = {f"{FRAGMENTS}/{p.name}": safe_files.glance(p) for p in there if p.is_file()}
+    texts |= {f"{FRAGMENTS}/{name}": text.encode() for name, text in new.items()}
+    texts["jupyterhub_config.py"] = render("jupyterhub_config.py", config_dir=str(folder)).encode()
+    for name, content in texts.items():
+        safe_files.write(folder / name, content, mode=0o640, owner=owner)

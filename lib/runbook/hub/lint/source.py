@@ -8,13 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from runbook import safe_files
 from runbook.hub.configuration import Assignment, Configuration
 
 
 def lines(file: Path) -> list[str]:
     """The lines of ``file``, as far as it is text that can be read."""
     try:
-        return file.read_bytes().decode("utf-8", "replace").splitlines()
+        return safe_files.glance(file).decode("utf-8", "replace").splitlines()
     except OSError:
         return []
 
@@ -22,7 +23,7 @@ def lines(file: Path) -> list[str]:
 def tree(file: Path) -> ast.Module | None:
     """The syntax tree of ``file``; None where it is not Python, or cannot be read."""
     try:
-        return _parsed(file.read_bytes())
+        return _parsed(safe_files.glance(file))
     except OSError:
         return None
 

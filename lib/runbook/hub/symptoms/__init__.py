@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import yaml
 
+from runbook import safe_files
+
 #: What rests on what: a cause on an earlier floor explains what fails on a later one.
 LAYERS = ("machine", "programs", "configuration", "database", "ports", "hub", "proxy", "login",
           "spawn", "services")  # fmt: skip
@@ -65,7 +67,7 @@ class Symptom:
 def symptoms() -> Sequence[Symptom]:
     """All of them, in the order of the files' names and of their lines."""
     files = sorted(Path(__file__).parent.glob("*.yaml"))
-    return [_symptom(entry) for file in files for entry in yaml.safe_load(file.read_text())]
+    return [_symptom(e) for file in files for e in yaml.safe_load(safe_files.glance(file))]
 
 
 def _symptom(entry: dict[str, Any]) -> Symptom:

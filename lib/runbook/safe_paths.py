@@ -1,0 +1,154 @@
+"""Ways through folders that others can write, too: a path walked so that nobody can bend it.
+
+A path is walked folder by folder, each held open by a descriptor, so that nobody can swap one
+afterwards. What lies where only we, or root, can write is taken as it is. Anywhere else a link is
+not followed, and a thing is touched only if it is a file or a folder, has no second name, and
+belongs to us, to root or to the owner of its folder.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.errors import RunbookError
+
+#: As many as the system itself follows (path_resolution(7)).
+MOST_LINKS = 40
+_PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "folder",
+    stat.S_IFLNK: "symbolic link",
+    stat.S_IFIFO: "named pipe",
+    stat.S_IFSOCK: "socket",
+}
+
+
+class PlantedError(RunbookError):
+    """Something that is not what it should be, where somebody else may have put it."""
+
+
+def kind(status: os.stat_result) -> str:
+    """What a thing is, in a word: file, folder, symbolic link, named pipe, socket, device."""
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "device")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder held open; ``planted`` is whether others can have put things in it."""
+
+    descriptor: int
+    on_the_way: bool  # whether others could have planted a folder above
+
+    def planted(self, found: os.stat_result) -> bool:
+        return self.on_the_way or not _only_ours(os.fstat(self.descriptor), found)
+
+    def refuse_planted(self, path: Path, found: os.stat_result) -> None:
+        """Raise `PlantedError` where what was ``found`` at ``path`` is not to be touched."""
+        if not self.planted(found):
+            return
+        folder = os.fstat(self.descriptor)
+        what = kind(found)
+        if what == "file" and found.st_nlink > 1:
+            raise _planted(path, "has a second name (a hard link)", folder)
+        if what not in ("file", "folder"):
+            raise _planted(path, f"is a {what}", folder)
+        if found.st_uid not in (*_ours(), folder.st_uid):
+            raise _planted(path, f"belongs to {account(found.st_uid)}", folder)
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[Folder]:
+    """The folder that holds ``path``."""
+    descriptor, on_the_way = _walk(path.absolute().parent)
+    try:
+        yield Folder(descriptor, on_the_way)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def opened(path: Path, *, follow: bool = False, links: int = 0) -> Iterator[int]:
+    """A descriptor of the file or folder ``path`` itself, as `os.O_PATH` gives it."""
+    with holding(path) as folder:
+        descriptor = os.open(path.name or ".", _PATH, dir_fd=folder.descriptor)
+        try:
+            found = os.fstat(descriptor)
+            folder.refuse_planted(path, found)
+            leads = os.readlink("", dir_fd=descriptor) if kind(found) == "symbolic link" else ""
+            if not leads:
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+    if not follow or links == MOST_LINKS:
+        raise PlantedError(f"{path} is a symbolic link, to {leads}", "put a file there, or name it")
+    with opened(path.parent / leads, follow=True, links=links + 1) as descriptor:
+        yield descriptor
+
+
+def _walk(folder: Path) -> tuple[int, bool]:
+    """A descriptor of ``folder``, and whether somebody else could have planted one on the way."""
+    parts, links, planted = deque(folder.parts[1:]), 0, False
+    here = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while parts:
+            part = parts.popleft()
+            entry = os.open(part, _PATH, dir_fd=here)
+            found, around = os.fstat(entry), os.fstat(here)
+            planted = planted or not _only_ours(around, found)
+            if kind(found) != "symbolic link":
+                os.close(here)
+                here = entry
+                continue
+            leads = os.readlink("", dir_fd=entry)
+            os.close(entry)
+            links += 1
+            if planted or links > MOST_LINKS:
+                raise _planted(folder, f"leads through a symbolic link, {part} to {leads}", around)
+            if leads.startswith("/"):
+                os.close(here)
+                here = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            parts.extendleft(reversed([p for p in Path(leads).parts if p != "/"]))
+        return here, planted
+    except BaseException:
+        os.close(here)
+        raise
+
+
+def _only_ours(folder: os.stat_result, entry: os.stat_result) -> bool:
+    """Whether nobody but root and us can have put ``entry`` into ``folder``."""
+    if folder.st_uid not in _ours():
+        return False
+    group = folder.st_mode & stat.S_IWGRP and folder.st_gid not in (0, os.getegid())
+    if not (group or folder.st_mode & stat.S_IWOTH):
+        return True
+    return bool(folder.st_mode & stat.S_ISVTX) and entry.st_uid in _ours()
+
+
+def _ours() -> tuple[int, int]:
+    return 0, os.geteuid()
+
+
+def _planted(path: Path, what: str, folder: os.stat_result) -> PlantedError:
+    who = account(folder.st_uid)
+    if folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        who += " and others"
+    return PlantedError(
+        f"{path} {what}, in a folder that {who} can write: it may have been planted",
+        "look at it (ls -la), and move it away if it is not yours",
+    )
+
+
+def account(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
