@@ -6,6 +6,7 @@ import grp
 import os
 import platform
 import pwd
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from runbook import safe_files
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,16 @@ def resolves(host: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def first_person() -> int:
+    """The lowest uid of a person's account (login.defs(5), UID_MIN)."""
+    try:
+        text = safe_files.glance(Path("/etc/login.defs")).decode(errors="replace")
+    except OSError:
+        text = ""
+    found = re.search(r"^UID_MIN\s+(\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else 1000
 
 
 def user_exists(name: str) -> bool:

@@ -226,9 +226,10 @@ def placed(stage: Stage, folder: Path) -> None:
 def test_the_runbook_s_own_configuration_has_no_finding(
     stages: list[type[Stage]], params: str, tmp_path: Path
 ) -> None:
-    own = {"config_dir": tmp_path, "state_dir": tmp_path / "state", "prefix": tmp_path / "opt"}
+    config = tmp_path / "etc"
+    own = {"config_dir": config, "state_dir": tmp_path / "state", "prefix": tmp_path / "opt"}
     given = {name: Value(str(path), "here") for name, path in own.items()}
-    (tmp_path / "templates").mkdir()
+    (config / "templates").mkdir(parents=True)
     for name in ("sudospawner", "jupyterhub-singleuser"):
         (tmp_path / "opt/bin").mkdir(parents=True, exist_ok=True)
         (tmp_path / "opt/bin" / name).touch(mode=0o755)
@@ -236,8 +237,8 @@ def test_the_runbook_s_own_configuration_has_no_finding(
         stage = each.from_values({**load(ROOT / "params" / params), **given})
         if not stage.skip_reason():
             placed(stage, tmp_path)
-    file = tmp_path / "jupyterhub_config.py"
-    assert lint(read_configuration(file, PYTHON, cwd=tmp_path)) == []
+    file = config / "jupyterhub_config.py"
+    assert lint(read_configuration(file, PYTHON, cwd=config)) == []
 
 
 SECTIONS = [

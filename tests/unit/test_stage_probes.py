@@ -75,14 +75,15 @@ def test_a_kernel_of_somebody_else_fails(user: str, answer: int, status: str) ->
     assert Verify()._kernel(Kernel(user, answer), account).status == status  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("where", ["users", "admins", "group"])
-def test_root_as_a_user_of_the_hub_fails(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    members = {"root"} if where == "group" else set()
+@pytest.mark.parametrize("name", ["root", "daemon", "nobody", "runbook-probe"])
+def test_an_account_of_the_system_as_a_user_of_the_hub_fails(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    members = {name}
     monkeypatch.setattr(facts, "members", lambda group: members)
-    stage = CheckMachine(**{} if where == "group" else {where: ["ann", "root"]})
-    assert stage._nobody_is_root().status == "failed"
+    assert CheckMachine()._only_people().status == "failed"
     members.clear()
-    assert CheckMachine(users=["ann"])._nobody_is_root().status == "ok"
+    assert CheckMachine(users=["ann"])._only_people().status == "ok"
 
 
 @pytest.mark.parametrize(

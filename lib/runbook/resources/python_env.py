@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
-from runbook import facts, machine
+from runbook import facts, machine, safe_files
+from runbook.errors import PlanError
 from runbook.resources.base import Change, Resource, unified
 
 PATIENCE_SECONDS = 10
@@ -62,6 +63,8 @@ class PythonEnvironment(Resource):
 
     def change(self, state: EnvironmentState) -> Change | None:
         present = state.packages or {}
+        if state.packages is None:
+            self._refuse_others()
         lines = [line for line in (_difference(r, present) for r in self._wanted()) if line]
         if state.packages is not None and not lines:
             return None
@@ -73,6 +76,15 @@ class PythonEnvironment(Resource):
             "\n".join(n for n, _ in lines if n), "\n".join(w for _, w in lines), self.path
         )
         return Change("update", f"virtual environment {self.path}, {len(lines)} packages", diff)
+
+    def _refuse_others(self) -> None:
+        """What stands in the way of a new environment is removed: it must be none but ours."""
+        beside = set(safe_files.names(self.path)) - {"lib"}
+        if beside and not self._unfinished.exists():
+            raise PlanError(
+                f"{self.path} holds {min(beside)}, and is no environment of the runbook's",
+                "choose an empty folder, or move away what is there",
+            )
 
     def _wanted(self) -> list[Requirement]:
         locked = [line.rstrip(" \\") for line in self.lock.splitlines() if line[:1].isalnum()]

@@ -15,13 +15,15 @@ from traitlets import Bool, HasTraits, TraitError
 from runbook import facts, params, safe_files
 from runbook.checks import Check
 from runbook.display import Table
-from runbook.errors import ParameterError
+from runbook.errors import ParameterError, PlanError
 from runbook.plan import Plan
 from runbook.resources import Resource
 from runbook.stages.judgement import collected, judged, plain
+from runbook.stages.places import claimed_by_others, replaceable_by_others
 
 #: The folder of the present run, set by the runner; unset when a notebook is stepped through.
 RUN_VARIABLE = "RUNBOOK_RUN_DIR"
+ANOTHER_FOLDER = "choose an empty folder, or move away what is there"
 
 
 class Stage(HasTraits):  # type: ignore[misc]
@@ -123,8 +125,16 @@ class Stage(HasTraits):  # type: ignore[misc]
         return judged(f"Check {self.name}", self._checks, {"checks": plain(self._checks)})
 
     def plan(self) -> Plan:
-        """What would change now."""
+        """What would change now.
+
+        Raises
+        ------
+        PlanError
+            where the folders that it fills are somebody else's.
+        """
         reason = self.skip_reason()
+        for name, path, why in () if reason else self._not_ours():
+            raise PlanError(f"{name} {path}: {why}", ANOTHER_FOLDER)
         resources = () if reason else self.resources()
         note = f"skipped: {reason}" if reason else ""
         self._plan = Plan(self.name, resources, dry_run=self.dry_run, note=note)
@@ -188,6 +198,16 @@ class Stage(HasTraits):  # type: ignore[misc]
                 who = facts.current_user()
                 remedy = "run it as root, or use params/laptop.yaml for a hub of your own"
                 yield Check("failed", f"{name} {path}", f"{who} may not write there", remedy)
+        for name, path, why in self._not_ours():
+            yield Check("failed", f"{name} {path}", why, ANOTHER_FOLDER)
+
+    def _not_ours(self) -> Iterator[tuple[str, Path, str]]:
+        """(parameter, folder, why) of the folders that are not to be filled."""
+        for name in ("prefix", "config_dir", "state_dir"):
+            path = Path(getattr(self, name, "/nonexistent"))
+            why = replaceable_by_others(path) or claimed_by_others(path)
+            if why:
+                yield name, path, why
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         rows = [(name, repr(getattr(self, name))) for name in self.parameters()]

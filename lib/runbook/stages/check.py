@@ -10,6 +10,7 @@ from runbook import facts, safe_files
 from runbook.checks import Check
 from runbook.stages.base import Stage
 from runbook.stages.managed import HUB, PROXY, Managed
+from runbook.stages.names import why_no_person
 from runbook.stages.parameters import Address, HubAccount, Interpreter, Login
 from runbook.templates import HEADER
 
@@ -36,7 +37,7 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         yield from self._left_over_proxies()
         yield self._installation()
         yield self._exposure()
-        yield self._nobody_is_root()
+        yield self._only_people()
 
     def probes(self) -> Iterator[Check]:
         yield Check("ok", "nothing was changed", "this stage only looks")
@@ -140,10 +141,12 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         remedy = "set tls: self-signed, files or behind-proxy: passwords would travel in clear"
         return Check.that(not open_wide, "listening address", found, remedy)
 
-    def _nobody_is_root(self) -> Check:
-        wanted = {*self.users, *self.admins, *facts.members(self.user_group)}
-        remedy = "log in as an ordinary account: the hub may use sudo for members of the group"
-        return Check.that("root" not in wanted, "root is no user of the hub", remedy=remedy)
+    def _only_people(self) -> Check:
+        """Nor any other account of the system: the hub may act as each member of the group."""
+        wanted = sorted({*self.users, *self.admins, *facts.members(self.user_group)})
+        found = "; ".join(filter(None, map(why_no_person, wanted)))
+        remedy = f"take it out of the group: gpasswd -d NAME {self.user_group}"
+        return Check.that(not found, "only people are users of the hub", found, remedy)
 
 
 def _how_to_stop(holder: facts.Listener) -> str:

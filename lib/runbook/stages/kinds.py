@@ -16,18 +16,40 @@ ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
 
 
 class FilePath(Unicode):  # type: ignore[misc]
-    """An absolute path; ``~`` is the home of who runs the runbook. Empty means none."""
+    """An absolute path; ``~`` is the home of who runs the runbook."""
 
     info_text = "an absolute path"
+    may_be_empty = False
 
     def validate(self, obj: Any, value: Any) -> str:
         given = super().validate(obj, value)
+        if not given and not self.may_be_empty:
+            self.error(obj, value)
         try:
             text = str(Path(given).expanduser()) if given else ""
         except RuntimeError:  # the home of an account that is not there
             text = given
         # It stands in units, scripts and the sudo rule: nothing there that any of them reads.
         if text and not re.fullmatch(r"/[\w@+./~-]*", text):
+            self.error(obj, value)
+        return text
+
+
+class OptionalPath(FilePath):
+    """Empty means none."""
+
+    may_be_empty = True
+
+
+class UrlPath(Unicode):  # type: ignore[misc]
+    """A path on the hub's own address: a browser is sent there."""
+
+    info_text = "a path on this hub, for example /lab"
+
+    def validate(self, obj: Any, value: Any) -> str:
+        text = str(super().validate(obj, value))
+        # Of //host and /\\host a browser makes another address.
+        if not re.fullmatch(r"/(?![/\\])[!-~]*", text) or "\\" in text:
             self.error(obj, value)
         return text
 

@@ -21,13 +21,17 @@ from runbook.stages.kinds import (
     Choice,
     FilePath,
     IpAddress,
+    OptionalPath,
     Port,
     Requirements,
     Seconds,
     ServerFolder,
     Texts,
+    UrlPath,
     Version,
 )
+from runbook.stages.names import refuse_hub_user, refuse_person, refuse_user_group
+from runbook.stages.places import refuse_places
 
 
 def parameter(trait: Any, help: str) -> Any:
@@ -42,6 +46,12 @@ class Paths(HasTraits):  # type: ignore[misc]
     config_dir = parameter(FilePath("/etc/jupyterhub"), "where the configuration goes")
     state_dir = parameter(FilePath("/var/lib/jupyterhub"), "database, cookie secret, tokens")
 
+    @validate("prefix", "config_dir", "state_dir")
+    def _folders_of_its_own(self, proposal: Any) -> str:
+        names = ("prefix", "config_dir", "state_dir")
+        refuse_places({name: getattr(self, name) for name in names})
+        return str(proposal["value"])
+
 
 class HubAccount(HasTraits):  # type: ignore[misc]
     """Who the hub runs as, and for whom it may start servers."""
@@ -53,6 +63,13 @@ class HubAccount(HasTraits):  # type: ignore[misc]
     spawner = parameter(
         Choice(["sudo", "local"], "sudo"), "sudo: servers run as their users; local: as yourself"
     )
+
+    @validate("hub_user", "user_group", "spawner")
+    def _names_of_its_own(self, proposal: Any) -> str:
+        if self.spawner == "sudo":
+            refuse_hub_user(self.hub_user, self.user_group)
+            refuse_user_group(self.user_group)
+        return str(proposal["value"])
 
     @property
     def hub_owner(self) -> tuple[str, str]:
@@ -76,8 +93,8 @@ class Address(HasTraits):  # type: ignore[misc]
         Choice(["off", "self-signed", "files", "behind-proxy"], "off"),
         "how connections are secured",
     )
-    tls_cert = parameter(FilePath(""), "for tls: files, the certificate chain (PEM)")
-    tls_key = parameter(FilePath(""), "for tls: files, its private key (PEM)")
+    tls_cert = parameter(OptionalPath(""), "for tls: files, the certificate chain (PEM)")
+    tls_key = parameter(OptionalPath(""), "for tls: files, its private key (PEM)")
 
     @validate("tls", "tls_cert", "tls_key")
     def _files_go_with_files(self, proposal: Any) -> str:
@@ -132,6 +149,12 @@ class Login(HasTraits):  # type: ignore[misc]
     users = parameter(AccountNames(), "people who may log in, beside users_file")
     admins = parameter(AccountNames(), "people who may administer the hub; they may log in too")
 
+    @validate("authenticator", "users", "admins")
+    def _people(self, proposal: Any) -> Any:
+        for name in (*self.users, *self.admins) if self.authenticator == "pam" else ():
+            refuse_person("users" if name in self.users else "admins", name)
+        return proposal["value"]
+
 
 class Interpreter(HasTraits):  # type: ignore[misc]
     python = parameter(FilePath("/usr/bin/python3"), "the interpreter the hub runs with")
@@ -153,7 +176,7 @@ class Python(Interpreter):
 class People(Login):
     """The accounts of the people."""
 
-    users_file = parameter(FilePath(""), "a csv or xlsx file with a column `name`")
+    users_file = parameter(OptionalPath(""), "a csv or xlsx file with a column `name`")
     create_system_users = parameter(Bool(False), "make the accounts that are missing")
     initial_passwords = parameter(
         Dict(value_trait=Unicode(), key_trait=Unicode()), "name: reference; others are made"
@@ -173,7 +196,7 @@ class NotebookFolder(HasTraits):  # type: ignore[misc]
 class Session(NotebookFolder):
     """What people get to see after the login."""
 
-    default_url = parameter(Unicode("/lab"), "the page a server opens with")
+    default_url = parameter(UrlPath("/lab"), "the page a server opens with")
     delete_invalid_users = parameter(
         Bool(False), "forget users whose account is gone when the hub starts"
     )

@@ -14,6 +14,7 @@ from runbook.errors import ParameterError
 from runbook.params import nearest
 from runbook.safe_paths import PlantedError
 from runbook.stages.kinds import ACCOUNT_NAME
+from runbook.stages.names import refuse_person
 
 COLUMNS = ("name", "password")
 
@@ -92,8 +93,7 @@ def _person(place: str, cells: dict[str, str], known: dict[str, Person]) -> Pers
             f"{place}: {name!r} is no account name",
             "lower-case letters, digits, _ and -, beginning with a letter, 32 at the most",
         )
-    if name == "root":
-        raise ParameterError(f"{place}: root cannot be a user of the hub")
+    refuse_person(place, name)
     if name in known:
         raise ParameterError(f"{place}: {name} is listed twice")
     if password:
