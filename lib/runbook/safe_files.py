@@ -74,8 +74,11 @@ def read(path: Path) -> bytes:
             raise _not_a_file(path, found)
         if found.st_size > LONGEST:
             raise PlantedError(f"{path} has {found.st_size} bytes: it is not what it should be")
-        with open(f"/proc/self/fd/{descriptor}", "rb") as file:
-            return file.read(LONGEST)
+        try:
+            with open(f"/proc/self/fd/{descriptor}", "rb", opener=_at_once) as file:
+                return file.read(LONGEST)
+        except BlockingIOError:  # its owner holds a lease (fcntl(2)), and would be waited for
+            raise PlantedError(f"{path} is held back by its owner", "see who: lslocks") from None
 
 
 def glance(path: Path) -> bytes:
@@ -83,7 +86,7 @@ def glance(path: Path) -> bytes:
 
     Raises OSError where it is no file, or cannot be read.
     """
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+    with open(path, "rb", opener=_at_once) as file:
         found = os.fstat(file.fileno())
         if kind(found) != "file":
             raise OSError(errno.EINVAL, f"is a {kind(found)}, not a file", str(path))
@@ -201,6 +204,11 @@ def _numbers(owner: str, group: str) -> tuple[int, int]:
     """The numbers of an account and a group, which may be given by number, too."""
     uid = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
     return uid, int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+
+
+def _at_once(name: str, flags: int) -> int:
+    """Open without waiting: for whoever is to write to a pipe, or to give up a lease."""
+    return os.open(name, flags | os.O_NONBLOCK)
 
 
 def _fill(descriptor: int, content: bytes, mode: int, owner: tuple[str, str] | None) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -164,6 +166,15 @@ def test_left_over_links_named_like_our_own_are_only_removed(shared: Path, victi
     (shared / ".token.abcd.new").symlink_to(victim)
     safe_files.write(shared / "token", b"mine", mode=0o600)
     assert sorted(p.name for p in shared.iterdir()) == ["token"]
+
+
+def test_a_file_that_its_owner_holds_back_is_not_waited_for(shared: Path) -> None:
+    (shared / "token").write_text("mine")
+    with (shared / "token").open("rb+") as held:
+        fcntl.fcntl(held, fcntl.F_SETSIG, signal.SIGURG)  # ignored, unlike SIGIO
+        fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        with pytest.raises(PlantedError, match="is held back by its owner"):
+            safe_files.read(shared / "token")
 
 
 def test_a_look_at_a_named_pipe_does_not_wait(tmp_path: Path) -> None:
