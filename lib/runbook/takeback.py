@@ -56,7 +56,9 @@ class TakenBack(Resource):
         interrupted = self.touched.after is None
         if (state.state == self.touched.before and not interrupted) or self.why_left():
             return None
-        return Change("remove", f"take back: {self.touched.summary}", undoable=False)
+        goes = self.resource.removed_by(self.resource.state_from(self.touched.before))
+        what = f"take back: {self.touched.summary}" + (f" (removes {goes})" if goes else "")
+        return Change("remove", what, undoable=False)
 
     def apply(self) -> None:
         edited = self.touched.after is not None and self.read().state != self.touched.after

@@ -187,6 +187,17 @@ def test_a_failed_upgrade_leaves_the_environment(uv: FakePrograms, prefix: Path)
     assert below(prefix) == before
 
 
+def test_what_an_interrupted_installation_left_is_counted_before_it_goes(prefix: Path) -> None:
+    install(prefix, **MADE)
+    (prefix / ".unfinished").touch()
+    environment = PythonEnvironment(prefix, LOCK, python=PYTHON)
+    change = environment.change(environment.read())
+    assert change is not None
+    assert change.summary.endswith(
+        "; 1 file, 0 bytes of an interrupted installation are removed first"
+    )
+
+
 def test_an_environment_that_was_made_is_taken_back(prefix: Path) -> None:
     install(prefix, **MADE)
     (prefix / "lib/proxy").mkdir()

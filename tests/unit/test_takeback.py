@@ -9,7 +9,14 @@ import pytest
 
 from runbook.journal import Journal
 from runbook.plan import Plan
-from runbook.resources import File, NodeRuntime, PythonEnvironment, Resource
+from runbook.resources import (
+    File,
+    NodeRuntime,
+    NpmProject,
+    PythonEnvironment,
+    Resource,
+    StateDirectory,
+)
 from runbook.takeback import TakenBack
 
 Owner = tuple[str, str]
@@ -60,6 +67,27 @@ def test_what_a_crash_left_half_made_goes_though_it_reads_as_not_there(
     undo(book)
     assert list(prefix.iterdir()) == []
     assert book.touched() == []
+
+
+@pytest.mark.parametrize(
+    ("make", "goes"),
+    [
+        (lambda path: PythonEnvironment(path), "removes 2 files, 3 MB"),
+        (lambda path: NodeRuntime(path), "removes 2 files, 3 MB"),
+        (lambda path: NpmProject(path), "removes 2 files, 3 MB"),
+        (lambda path: StateDirectory(path), "removes 2 files, 3 MB, into the archive"),
+    ],
+)
+def test_a_plan_says_how_much_is_removed(
+    book: Journal, path: Path, make: Callable[[Path], Resource], goes: str
+) -> None:
+    resource = make(path)
+    interrupted(book, resource)
+    (path / "bin").mkdir(parents=True)
+    for name in ("python", "node"):
+        (path / "bin" / name).write_bytes(b"x" * 1_500_000)
+    [step] = Plan("undo", taken_back(book), journal=book).steps
+    assert step.change.summary == f"take back: a change ({goes})"
 
 
 def test_a_change_that_never_began_is_taken_back_without_harm(

@@ -72,6 +72,10 @@ class Resource(ABC):
     def backup(self, backups: Path) -> None:  # noqa: B027 - most kinds need none
         """Keep what ``state`` alone could not bring back, under ``backups``."""
 
+    def removed_by(self, state: Any) -> str:
+        """How much goes when ``state`` is put back, as `extent` says it; empty for a trifle."""
+        return ""
+
     def why_keep(self) -> str:
         """Why it must not be taken back, though nobody edited it; empty where it may."""
         return ""
@@ -102,6 +106,17 @@ class Resource(ABC):
 
     def __str__(self) -> str:
         return " ".join(self.identity().values()).lower()
+
+
+def extent(*paths: Path) -> str:
+    """Number and size of the files at and below ``paths``; empty where there are none."""
+    inside = (
+        Path(where, name) for path in paths for where, _, names in os.walk(path) for name in names
+    )
+    found = [file.lstat() for file in (*inside, *paths) if file.is_symlink() or file.is_file()]
+    size = sum(each.st_size for each in found)
+    shown = f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size:,} bytes"
+    return f"{len(found):,} file{'s' * (len(found) != 1)}, {shown}" if found else ""
 
 
 def archive(path: Path, backups: Path) -> None:

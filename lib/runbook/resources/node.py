@@ -12,7 +12,7 @@ from typing import ClassVar
 from uv import find_uv_bin
 
 from runbook import machine
-from runbook.resources.base import Change, Kind, Resource
+from runbook.resources.base import Change, Kind, Resource, extent
 
 #: configurable-http-proxy 5.2 and later need it (its package.json, "engines").
 OLDEST_NODE = 20
@@ -76,7 +76,8 @@ class NodeRuntime(Resource):
         if state.system or state.wheel == wanted:
             return None
         kind: Kind = "update" if state.wheel else "create"
-        return Change(kind, f"Node.js {wanted} in {self.path}")
+        goes = f"; {extent(self.path)} are replaced" if state.wheel else ""
+        return Change(kind, f"Node.js {wanted} in {self.path}{goes}")
 
     def apply(self) -> None:
         new = self._new
@@ -97,6 +98,9 @@ class NodeRuntime(Resource):
             new.rename(self.path)
         finally:
             shutil.rmtree(new, ignore_errors=True)
+
+    def removed_by(self, state: NodeState) -> str:
+        return "" if state.wheel else extent(self.path)
 
     def restore(self, state: NodeState, backups: Path) -> None:
         shutil.rmtree(self._new, ignore_errors=True)
@@ -144,7 +148,10 @@ class NpmProject(Resource):
         kind: Kind = "update" if state.packages else "create"
         top = json.loads((self.source / "package.json").read_text())["dependencies"]
         names = ", ".join(f"{name} {version}" for name, version in top.items())
-        return Change(kind, f"npm packages in {self.path}: {names} and {len(wanted) - 1} it needs")
+        left = extent(self.path / "node_modules")
+        goes = f"; {left} are replaced" if left else ""
+        what = f"npm packages in {self.path}: {names} and {len(wanted) - 1} it needs{goes}"
+        return Change(kind, what)
 
     def apply(self) -> None:
         assert self.runtime is not None
@@ -161,6 +168,9 @@ class NpmProject(Resource):
             raise
         finally:
             shutil.rmtree(self._cache, ignore_errors=True)
+
+    def removed_by(self, state: ProjectState) -> str:
+        return "" if state.packages else extent(self.path)
 
     def restore(self, state: ProjectState, backups: Path) -> None:
         if not state.packages:

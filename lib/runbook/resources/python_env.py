@@ -16,7 +16,7 @@ from uv import find_uv_bin
 
 from runbook import facts, machine, safe_files
 from runbook.errors import PlanError
-from runbook.resources.base import Change, Resource, unified
+from runbook.resources.base import Change, Resource, extent, unified
 
 PATIENCE_SECONDS = 10
 
@@ -70,8 +70,10 @@ class PythonEnvironment(Resource):
             return None
         diff = unified("", "\n".join(wanted for _, wanted in lines), self.path)
         if state.packages is None:
-            count = len(lines)
-            return Change("create", f"virtual environment {self.path}, {count} packages", diff)
+            left = extent(*parts(self.path))
+            goes = f"; {left} of an interrupted installation are removed first" if left else ""
+            what = f"virtual environment {self.path}, {len(lines)} packages{goes}"
+            return Change("create", what, diff)
         diff = unified(
             "\n".join(n for n, _ in lines if n), "\n".join(w for _, w in lines), self.path
         )
@@ -131,6 +133,9 @@ class PythonEnvironment(Resource):
     def _sources(self) -> list[str]:
         return [*(["--requirement", "-"] if self.lock else []), *self.extra]
 
+    def removed_by(self, state: EnvironmentState) -> str:
+        return extent(*parts(self.path)) if state.packages is None else ""
+
     def restore(self, state: EnvironmentState, backups: Path) -> None:
         if state.packages is None:
             end_programs(self.path)
@@ -142,13 +147,19 @@ class PythonEnvironment(Resource):
 
 def remove_environment(path: Path) -> None:
     """Remove what uv made at ``path`` and nothing beside it."""
-    for name in ("bin", "include", "lib64", "share", "etc", ".uv-cache"):
-        entry = path / name
-        entry.unlink() if entry.is_symlink() else shutil.rmtree(entry, ignore_errors=True)
-    for folder in path.glob("lib/python*"):
-        shutil.rmtree(folder, ignore_errors=True)
-    for name in ("pyvenv.cfg", "CACHEDIR.TAG", ".gitignore", ".lock", ".unfinished"):
-        (path / name).unlink(missing_ok=True)
+    for part in parts(path):
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+    (path / ".unfinished").unlink(missing_ok=True)
+
+
+def parts(path: Path) -> list[Path]:
+    """The folders and files at ``path`` that uv makes and packages fill."""
+    names = ("bin", "include", "lib64", "share", "etc", ".uv-cache", "pyvenv.cfg", "CACHEDIR.TAG")
+    own = [path / name for name in (*names, ".gitignore", ".lock")]
+    return [*own, *path.glob("lib/python*")]
 
 
 def end_programs(path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook import safe_files
-from runbook.resources.base import Change, archive
+from runbook.resources.base import Change, archive, extent
 from runbook.resources.file import FileState, Owned, look, refuse
 from runbook.resources.folder import Directory
 
@@ -42,6 +42,10 @@ class StateFile(Owned):
 
 class StateDirectory(Directory):
     """A folder where a program keeps its state: what is left in it goes into the archive."""
+
+    def removed_by(self, state: FileState) -> str:
+        left = extent(self.path) if state.kind == "absent" else ""
+        return f"{left}, into the archive" if left else ""
 
     def restore(self, state: FileState, backups: Path) -> None:
         if state.kind == "absent" and safe_files.names(self.path):
