@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,6 +32,14 @@ class TakenBack(Resource):
 
     def __post_init__(self) -> None:
         self.resource = Resource.of(self.touched.resource)
+        before, after = self.touched.before, self.touched.after
+        self.touched = replace(
+            self.touched, before=self._today(before), after=after and self._today(after)
+        )
+
+    def _today(self, state: dict[str, Any]) -> dict[str, Any]:
+        """``state`` with whatever an older release did not write yet."""
+        return self.resource.as_json(self.resource.state_from(state))
 
     def __str__(self) -> str:
         return str(self.resource)
