@@ -103,5 +103,5 @@ def _named(pid: int) -> str:
         words = psutil.Process(pid).cmdline() if pid > 0 else []
     except psutil.Error:
         words = []
-    said = ' '.join(' '.join(words).split())[:100]
+    said = " ".join(" ".join(words).split())[:100]
     return f"{said} (pid {pid})" if words else f"another program (pid {pid})"

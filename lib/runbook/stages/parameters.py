@@ -22,6 +22,7 @@ from runbook.stages.kinds import (
     FilePath,
     IpAddress,
     Port,
+    QuotedMode,
     Requirements,
     Seconds,
     ServerFolder,
@@ -155,6 +156,9 @@ class People(Login):
 
     users_file = parameter(FilePath(""), "a csv or xlsx file with a column `name`")
     create_system_users = parameter(Bool(False), "make the accounts that are missing")
+    home_mode = parameter(
+        QuotedMode(["0700", "0750", "0755"], "0700"), "the mode of the homes that are made"
+    )
     initial_passwords = parameter(
         Dict(value_trait=Unicode(), key_trait=Unicode()), "name: reference; others are made"
     )
