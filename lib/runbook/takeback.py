@@ -10,6 +10,9 @@ from runbook.checks import Check
 from runbook.journal import Journal, Touched
 from runbook.resources.base import Change, Resource, archive
 
+#: Why it is left alone unless it is forced.
+EDITED = "edited since, or by a later run"
+
 
 @dataclass(frozen=True)
 class Present:
@@ -54,7 +57,7 @@ class TakenBack(Resource):
             return ""
         edited = self.resource.guarded and after is not None and state != after
         if edited and not self.force:
-            return "edited since, or by a later run"
+            return EDITED
         return self.resource.why_keep()
 
     def change(self, state: Present) -> Change | None:
@@ -83,7 +86,7 @@ class TakenBack(Resource):
         if not why and path is not None and path.is_dir():
             why = f"{next(path.iterdir(), path)} is not the runbook's"
         if why:
-            remedy = "remove it yourself, or undo with --force"
+            remedy = f"remove it yourself{', or undo with --force' * (why == EDITED)}"
             return Check("warning", what, why, remedy)
         return Check("failed", self.touched.summary, "is not as it was before", "undo again")
 

@@ -117,3 +117,16 @@ def test_a_state_that_an_older_release_wrote_is_still_understood(
     for each in taken_back(book):
         each.forget()
     assert book.touched() == []
+
+
+def test_force_is_advised_only_where_it_would_help(book: Journal, programs: FakePrograms) -> None:
+    """What others need is left alone in any case."""
+    programs.add("dpkg-query", "printf 'ii 1.9'")
+    programs.add("dpkg", "[ $1 = --no-act ] && echo ' site-tools depends on sudo.' >&2")
+    identity = {"kind": "AptPackage", "name": "sudo"}
+    entry = book.begin("10-install", "Debian package sudo", identity, {"version": ""})
+    book.end(entry, {"version": "1.9"})
+    (sudo,) = taken_back(book)
+    check = sudo.outcome()
+    assert check.found == "site-tools cannot do without sudo"
+    assert check.remedy == "remove it yourself"
