@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
         for cell in nb.cells:
             if INJECTED_TAG in cell.metadata.get("tags", ()):
                 cell.id = INJECTED_TAG  # the same every time, so that two records compare
-        notebook = LiveNotebook(nb, output_path=output_path, **shown)
+        on_print = options.pop("on_print", None)
+        notebook = LiveNotebook(nb, output_path=output_path, on_print=on_print, **shown)
         notebook.notebook_start()
         try:
             cls.execute_managed_notebook(notebook, kernel_name, **options)
@@ -79,8 +81,11 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
 class LiveNotebook(NotebookExecutionManager):  # type: ignore[misc]
     """A notebook that is being executed, and its copy on the disk."""
 
-    def __init__(self, nb: NotebookNode, **options: Any) -> None:
+    def __init__(
+        self, nb: NotebookNode, on_print: Callable[[str], None] | None = None, **options: Any
+    ) -> None:
         super().__init__(nb, **options)
+        self.on_print = on_print or (lambda text: None)
         self._fold: Fold | None = None
         self._cell: NotebookNode | None = None
         self._next_save = 0.0
@@ -194,6 +199,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         if msg["msg_type"] != "stream" or hooked or self.clear_before_next_output:
             return super().output(outs, msg, display_id, cell_index)
         content = msg["content"]
+        self.nb_man.on_print(content["text"])
         return self.nb_man.fold(outs).add(content["name"], content["text"])
 
     def clear_output(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from runbook import secrets
 from runbook.display import MARKS
 from runbook.record import StageRecord
 
@@ -24,6 +25,9 @@ HEADINGS = {
     "record": "record",
 }
 
+#: So many lines that a stage prints are shown where there is no terminal.
+MOST_LINES = 50
+
 
 class Progress:
     """Stage, cell and elapsed time of a run of ``total`` stages."""
@@ -32,7 +36,8 @@ class Progress:
         self.console = console
         self.total = total
         self._number = 0
-        self._stage = ""
+        self._stage = self._tag = self._said = ""
+        self._lines = 0
         self._started = time.monotonic()
         self._status = Status("", console=console) if console.is_terminal else None
 
@@ -53,13 +58,32 @@ class Progress:
     def stage(self, name: str) -> None:
         self._number += 1
         self._stage = name
+        self._lines = 0
         self.cell("starting")
 
     def cell(self, tag: str) -> None:
+        self._tag, self._said = tag, ""
+        self._update()
+
+    def said(self, text: str) -> None:
+        """What the present cell prints: its latest line on a terminal, the first few elsewhere."""
+        lines = [line for line in secrets.redact(text).splitlines() if line.strip()]
+        self._said = lines[-1] if lines else self._said
+        self._update()
+        if not self._status:
+            for line in lines[: max(MOST_LINES - self._lines, 0)]:
+                self.console.print(Text(f"    {line}", "dim"), soft_wrap=True)
+            self._lines += len(lines)
+
+    def _update(self) -> None:
         if self._status:
-            elapsed = time.monotonic() - self._started
-            what = f"{self._number}/{self.total} {self._stage}: {HEADINGS.get(tag, tag)}"
-            self._status.update(f"{what} [dim]{elapsed:.0f} s[/dim]")
+            elapsed = f"{time.monotonic() - self._started:.0f} s"
+            what = (
+                f"{self._number}/{self.total} {self._stage}: {HEADINGS.get(self._tag, self._tag)}"
+            )
+            line = Text.assemble(what, (f" {elapsed} ", "dim"), self._said)
+            line.truncate(max(self.console.width - 3, 1), overflow="ellipsis")
+            self._status.update(line)
 
     def done(self, stage: StageRecord) -> None:
         mark, colour = MARKS.get(stage.status, ("", ""))

@@ -146,6 +146,7 @@ def _execute_stage(
             execution_timeout=CELL_SECONDS,
             cwd=str(order.notebooks),
             km=kernel.manager,
+            on_print=progress.said,
             on_cell_execute=lambda cell, cell_index: progress.cell(_tag(cell)),
         )
     except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # a dead kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +11,9 @@ from runbook.checks import Check
 from runbook.journal import Journal, Touched
 from runbook.resources.base import Change, Resource, archive
 from runbook.resources.file import look
+
+#: Why it is left alone unless it is forced.
+EDITED = "edited since, or by a later run"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,14 @@ class TakenBack(Resource):
 
     def __post_init__(self) -> None:
         self.resource = Resource.of(self.touched.resource)
+        before, after = self.touched.before, self.touched.after
+        self.touched = replace(
+            self.touched, before=self._today(before), after=after and self._today(after)
+        )
+
+    def _today(self, state: dict[str, Any]) -> dict[str, Any]:
+        """``state`` with whatever an older release did not write yet."""
+        return self.resource.as_json(self.resource.state_from(state))
 
     def __str__(self) -> str:
         return str(self.resource)
@@ -48,7 +59,7 @@ class TakenBack(Resource):
             return ""
         edited = self.resource.guarded and after is not None and state != after
         if edited and not self.force:
-            return "edited since, or by a later run"
+            return EDITED
         return self.resource.why_keep()
 
     def change(self, state: Present) -> Change | None:
@@ -80,7 +91,7 @@ class TakenBack(Resource):
         if not why and inside:
             why = f"{inside[0]} is not the runbook's"
         if why:
-            remedy = "remove it yourself, or undo with --force"
+            remedy = f"remove it yourself{', or undo with --force' * (why == EDITED)}"
             return Check("warning", what, why, remedy)
         return Check("failed", self.touched.summary, "is not as it was before", "undo again")
 

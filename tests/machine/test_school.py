@@ -58,6 +58,20 @@ def test_a_made_password_stands_in_one_file_of_root_and_lets_in(school: Machine,
         person.log_in(name, passwords[name])
 
 
+def test_a_home_that_was_made_is_its_owners_alone_and_the_server_works_in_it(
+    school: Machine,
+) -> None:
+    homes = ["/home/ann", "/home/ben", "/home/cat"]
+    assert school.run(["stat", "-c", "%U %a", *homes]).stdout == "ann 700\nben 700\ncat 700\n"
+    for way in (["ls", "/home/ann"], ["cat", "/home/ann/.bashrc"], ["cd", "/home/ann"]):
+        refused = school.run(["sh", "-c", " ".join(way)], user="cat", check=False)
+        assert "Permission denied" in refused.stderr or "can't cd" in refused.stderr, refused
+    with Visitor("https") as ann:
+        ann.log_in("ann", "ann's own secret").start_server()
+        assert ann.compute(WHO) == "ann 42"
+        ann.stop_server()
+
+
 def test_only_admins_may_administer(school: Machine) -> None:
     passwords = dict(
         line.split(":", 1) for line in school.read("/etc/jupyterhub/initial_passwords").splitlines()

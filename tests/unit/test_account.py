@@ -79,7 +79,17 @@ def test_a_system_account_gets_no_home_and_no_password(tools: FakePrograms) -> N
 
 def test_a_person_s_account_gets_a_home(tools: FakePrograms) -> None:
     User(NOBODY, password="hunter22").apply()
-    assert tools.calls()[0] == ["useradd", "--create-home", "--shell", "/bin/bash", NOBODY]
+    home = ["--create-home", "--key", "HOME_MODE=0700"]
+    assert tools.calls()[0] == ["useradd", *home, "--shell", "/bin/bash", NOBODY]
+
+
+def test_a_home_s_mode_can_be_chosen_and_is_in_the_plan(tools: FakePrograms) -> None:
+    user = User(NOBODY, home_mode="0750", password="hunter22")
+    change = user.change(user.read())
+    assert change is not None
+    assert "+home_mode: 0750" in change.diff
+    user.apply()
+    assert tools.calls()[0][1:4] == ["--create-home", "--key", "HOME_MODE=0750"]
 
 
 def test_a_password_goes_through_standard_input_never_through_an_argument(

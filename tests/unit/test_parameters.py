@@ -83,6 +83,8 @@ def test_a_wrong_type_is_refused_with_place_name_and_what_was_expected() -> None
         ("jupyterhub_version", 6.1),
         ("jupyterhub_version", "6.1 or so"),
         ("create_system_users", "yes please"),
+        ("home_mode", "0777"),
+        ("home_mode", 0o700),
         ("customize_text", "one text"),
         ("cull_idle_timeout", True),
         ("cull_idle_timeout", -1),
@@ -98,6 +100,12 @@ def test_a_value_that_is_no_good_is_refused_by_name_and_place(name: str, value: 
 
 def test_tls_false_is_off_since_yaml_reads_a_bare_off_so() -> None:
     assert Address(tls=False).tls == "off"
+
+
+def test_a_mode_without_quotes_is_told_that_it_needs_them() -> None:
+    """YAML reads a bare 0700 as 448."""
+    expected = 'home_mode: expected one of "0700", "0750", "0755", in quotes, not 448'
+    assert expected in refusal(home_mode=448)
 
 
 def test_three_ports_that_are_not_three_are_refused() -> None:

@@ -125,18 +125,35 @@ def test_what_no_cell_showed_is_none() -> None:
     assert said_by(notebook({"plan": []}), "record") is None
 
 
-def progress(*, terminal: bool) -> str:
+def progress(*, terminal: bool, printed: str = "") -> str:
     buffer = StringIO()
     console = Console(file=buffer, force_terminal=terminal, width=100, color_system=None)
     with Progress(console, 2) as shown:
         shown.stage("10-install")
         shown.cell("apply")
+        shown.said(printed)
         shown.done(StageRecord("10-install", "changed", 4.21, [{}]))
     return buffer.getvalue()
 
 
 def test_a_file_sees_one_plain_line_a_stage() -> None:
     assert progress(terminal=False) == "  ● 10-install      changed   1 change        4.2 s\n"
+
+
+def test_a_file_sees_the_first_lines_that_a_stage_prints_and_no_secret() -> None:
+    secrets.register("correct horse")
+    said = progress(terminal=False, printed="waiting for apt\n\ncorrect horse\n" + "more\n" * 99)
+    first, second, *more, end = said.splitlines()
+    assert (first, second) == ("    waiting for apt", f"    {secrets.MASK}")
+    assert more == ["    more"] * 48
+    assert end.startswith("  ● 10-install")
+
+
+def test_a_terminal_sees_the_latest_line_that_a_cell_prints_in_one_row() -> None:
+    said = progress(terminal=True, printed=f"first\nwaiting for apt [1] {'and so on ' * 30}\n")
+    assert "1/2 10-install: apply 0 s waiting for apt [1] and so on" in said
+    assert "first" not in said
+    assert max(map(len, said.splitlines())) < 200
 
 
 def test_a_terminal_sees_which_cell_of_which_stage_is_at_work() -> None:

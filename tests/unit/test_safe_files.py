@@ -225,6 +225,8 @@ ALLOWED = {
     "hub/probe_account.py": "a home below /home, removed by shutil, which follows no link",
     "hub/doctor/log.py": "logs",
     "resources/node.py": "below the prefix, which its owner alone can write",
+    "resources/uv.py": "below the prefix, which its owner alone can write",
+    "resources/dpkg.py": "dpkg's own locks",
     "resources/python_env.py": "below the prefix, which its owner alone can write",
     "resources/base.py": "the archive, below the journal or the record",
     **dict.fromkeys(

@@ -11,7 +11,7 @@ from runbook import facts
 from runbook.hub.probe_account import Account
 from runbook.hub.web import LoginRefused
 from runbook.resources import File
-from runbook.stages import CheckMachine, Configure, Sudospawner, Verify, verify
+from runbook.stages import CheckMachine, Configure, Install, Sudospawner, Verify, verify
 
 
 @pytest.mark.parametrize(("sudo", "expected"), [("exit 0", False), ("exit 1", True)])
@@ -31,6 +31,48 @@ def test_a_mediator_that_its_owner_can_replace_fails(tmp_path: Path) -> None:
     (tmp_path / "bin/sudospawner").touch()
     check = Sudospawner(prefix=str(tmp_path))._cannot_be_replaced()
     assert (check.status, "is not root's alone" in check.found) == ("failed", True)
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """What 10-install makes, as far as it is looked at: closed to others, with a link in it."""
+    (tmp_path / "lib/node").mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "lib", tmp_path / "lib/node"):
+        folder.chmod(0o755)
+    (tmp_path / "lib64").symlink_to("lib")
+    return tmp_path
+
+
+def test_a_prefix_that_only_its_owner_can_write_is_closed(prefix: Path) -> None:
+    assert Install(prefix=str(prefix), spawner="local")._is_closed().status == "ok"
+
+
+@pytest.mark.parametrize("mode", [0o646, 0o664])
+def test_a_file_deep_in_the_prefix_that_others_can_write_fails_and_is_named(
+    prefix: Path, mode: int
+) -> None:
+    lock = prefix / "lib/node/.lock"
+    lock.touch()
+    lock.chmod(mode)
+    check = Install(prefix=str(prefix), spawner="local")._is_closed()
+    assert (check.status, check.found) == ("failed", f"1 not: {lock}")
+
+
+def test_of_many_files_that_others_can_write_a_few_are_named(prefix: Path) -> None:
+    for number in range(9):
+        (prefix / f"{number}").touch()
+        (prefix / f"{number}").chmod(0o666)
+    check = Install(prefix=str(prefix), spawner="local")._is_closed()
+    assert check.found.startswith("9 not: ")
+    assert check.found.count(str(prefix)) == 3
+
+
+def test_a_prefix_that_somebody_else_owns_fails(
+    prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: prefix.stat().st_uid + 1)
+    check = Install(prefix=str(prefix), spawner="local")._is_closed()
+    assert (check.status, check.found.split()[0]) == ("failed", "4")
 
 
 class Door:

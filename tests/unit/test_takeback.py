@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fakes import FakePrograms
 
 from runbook.journal import Journal
 from runbook.plan import Plan
@@ -130,3 +131,30 @@ def test_what_is_as_it_was_needs_no_change(book: Journal, path: Path, ours: Owne
     path.unlink()
     (each,) = taken_back(book)
     assert each.change(each.read()) is None
+
+
+def test_a_state_that_an_older_release_wrote_is_still_understood(
+    book: Journal, programs: FakePrograms
+) -> None:
+    """It had no word for configuration that was left behind."""
+    programs.add("dpkg-query", "printf 'un '")
+    identity = {"kind": "AptPackage", "name": "sudo"}
+    entry = book.begin("10-install", "Debian package sudo", identity, {"version": ""})
+    book.end(entry, {"version": ""})
+    undo(book)
+    for each in taken_back(book):
+        each.forget()
+    assert book.touched() == []
+
+
+def test_force_is_advised_only_where_it_would_help(book: Journal, programs: FakePrograms) -> None:
+    """What others need is left alone in any case."""
+    programs.add("dpkg-query", "printf 'ii 1.9'")
+    programs.add("dpkg", "[ $1 = --no-act ] && echo ' site-tools depends on sudo.' >&2")
+    identity = {"kind": "AptPackage", "name": "sudo"}
+    entry = book.begin("10-install", "Debian package sudo", identity, {"version": ""})
+    book.end(entry, {"version": "1.9"})
+    (sudo,) = taken_back(book)
+    check = sudo.outcome()
+    assert check.found == "site-tools cannot do without sudo"
+    assert check.remedy == "remove it yourself"

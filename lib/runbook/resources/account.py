@@ -49,14 +49,16 @@ class UserState:
 class User(Resource):
     """An account, left as it is where it exists already.
 
-    A ``system`` account gets no home made and no password. The others get ``password`` when they
-    are made, and only then, through standard input of chpasswd(8); where it is empty, one is made
-    and kept in the 0600 file ``passwords``.
+    A ``system`` account gets no home made and no password. The others get a home of ``home_mode``,
+    whatever /etc/login.defs says, and ``password`` when they are made, and only then, through
+    standard input of chpasswd(8); where it is empty, one is made and kept in the 0600 file
+    ``passwords``.
     """
 
     name: str
     system: bool = False
     home: Path | None = None
+    home_mode: str = "0700"
     shell: str = "/bin/bash"
     comment: str = ""
     password: str = field(default="", repr=False)
@@ -76,12 +78,16 @@ class User(Resource):
         if state.exists:
             return None
         wanted = {"home": self.home or f"/home/{self.name}", "shell": self.shell}
+        if not self.system:
+            wanted["home_mode"] = self.home_mode
         kind = "system account" if self.system else "account"
         return Change("create", f"{kind} {self.name}", attribute_diff({}, wanted, self.name))
 
     def apply(self) -> None:
         kind = (
-            ["--system", "--user-group", "--no-create-home"] if self.system else ["--create-home"]
+            ["--system", "--user-group", "--no-create-home"]
+            if self.system
+            else ["--create-home", "--key", f"HOME_MODE={self.home_mode}"]
         )
         home = ["--home-dir", str(self.home)] if self.home else []
         comment = ["--comment", self.comment] if self.comment else []

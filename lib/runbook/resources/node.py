@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from uv import find_uv_bin
-
 from runbook import machine
 from runbook.resources.base import Change, Kind, Resource, extent
+from runbook.resources.uv import uv_in
 
 #: configurable-http-proxy 5.2 and later need it (its package.json, "engines").
 OLDEST_NODE = 20
@@ -82,18 +81,12 @@ class NodeRuntime(Resource):
     def apply(self) -> None:
         new = self._new
         shutil.rmtree(new, ignore_errors=True)
-        install: list[str | Path] = [
-            "pip",
-            "install",
-            "--no-cache",
-            "--target",
-            new,
-            "--python",
-            self.python,
-        ]
+        new.mkdir()
+        new.chmod(0o755)  # whatever the umask
         try:
-            uv = [find_uv_bin(), "--quiet", *install, "-r", "-"]
-            machine.run(uv, input=self.lock, dies_with_us=True)
+            with uv_in(new) as uv:
+                target = ("--target", new, "--python", self.python)
+                uv("pip", "install", *target, "-r", "-", input=self.lock)
             shutil.rmtree(self.path, ignore_errors=True)
             new.rename(self.path)
         finally:
@@ -156,8 +149,10 @@ class NpmProject(Resource):
     def apply(self) -> None:
         assert self.runtime is not None
         self.path.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(0o755)  # whatever the umask
         for name in ("package.json", "package-lock.json"):
             shutil.copyfile(self.source / name, self.path / name)
+            (self.path / name).chmod(0o644)
         quiet = ["--no-audit", "--no-fund", "--no-update-notifier"]
         env = machine.environment(first=self.runtime.program.parent)
         try:

@@ -12,11 +12,11 @@ from typing import ClassVar
 import psutil
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from uv import find_uv_bin
 
 from runbook import facts, machine, safe_files
 from runbook.errors import PlanError
 from runbook.resources.base import Change, Resource, extent, unified
+from runbook.resources.uv import CACHE, LOCK, uv_in
 
 PATIENCE_SECONDS = 10
 
@@ -119,16 +119,11 @@ class PythonEnvironment(Resource):
         self._unfinished.unlink()
 
     def _install(self, existed: bool) -> None:
-        cache = self.path / ".uv-cache"  # on the same file system, so that uv can link
-        uv: list[str | Path] = [find_uv_bin(), "--quiet", "--cache-dir", str(cache)]
-        try:
+        with uv_in(self.path) as uv:
             if not existed:
-                venv = [*uv, "venv", "--allow-existing", "--python", self.python, self.path]
-                machine.run(venv, dies_with_us=True)
-            install = [*uv, "pip", "install", "--compile-bytecode", "--python", self.path]
-            machine.run([*install, *self._sources()], input=self.lock or None, dies_with_us=True)
-        finally:
-            shutil.rmtree(cache, ignore_errors=True)
+                uv("venv", "--allow-existing", "--python", self.python, self.path)
+            install = ("pip", "install", "--compile-bytecode", "--python", self.path)
+            uv(*install, *self._sources(), input=self.lock or None)
 
     def _sources(self) -> list[str]:
         return [*(["--requirement", "-"] if self.lock else []), *self.extra]
@@ -142,7 +137,8 @@ class PythonEnvironment(Resource):
             remove_environment(self.path)
             return
         exact = "\n".join(f"{name}=={version}" for name, version in state.packages.items())
-        machine.run([find_uv_bin(), "pip", "sync", "--python", self.path, "-"], input=exact)
+        with uv_in(self.path) as uv:
+            uv("pip", "sync", "--compile-bytecode", "--python", self.path, "-", input=exact)
 
 
 def remove_environment(path: Path) -> None:
@@ -157,8 +153,8 @@ def remove_environment(path: Path) -> None:
 
 def parts(path: Path) -> list[Path]:
     """The folders and files at ``path`` that uv makes and packages fill."""
-    names = ("bin", "include", "lib64", "share", "etc", ".uv-cache", "pyvenv.cfg", "CACHEDIR.TAG")
-    own = [path / name for name in (*names, ".gitignore", ".lock")]
+    names = ("bin", "include", "lib64", "share", "etc", "pyvenv.cfg", "CACHEDIR.TAG", ".gitignore")
+    own = [path / name for name in (*names, CACHE, LOCK)]
     return [*own, *path.glob("lib/python*")]
 
 

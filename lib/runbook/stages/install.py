@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
-
-from uv import find_uv_bin
+from tempfile import TemporaryDirectory
 
 from runbook import machine
 from runbook.checks import Check
@@ -22,10 +23,13 @@ from runbook.resources import (
     Resource,
     with_parents,
 )
+from runbook.resources.uv import uv_in
 from runbook.stages.base import Stage
 from runbook.stages.parameters import HubAccount, Paths, Python, ServiceManager
 
 LOCKS = Path(str(files("runbook"))) / "locks"
+#: So many of what others could write are named.
+SHOWN = 3
 PINNED = ("jupyterhub", "jupyterlab", "notebook", "sudospawner")
 
 
@@ -104,10 +108,10 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
 
     def _registry(self) -> Check:
         """Ask the package index one small question before anything is begun."""
-        ask = ["pip", "install", "--dry-run", "--no-cache", "--no-deps", "--reinstall", "-r", "-"]
-        target = ["--python", sys.executable]  # any environment will do: nothing is installed
         lock = (LOCKS / "node.txt").read_text()
-        asked = machine.run([find_uv_bin(), *ask, *target], check=False, input=lock)
+        with TemporaryDirectory(prefix="runbook-uv-") as folder, uv_in(Path(folder)) as uv:
+            ask = ("pip", "install", "--dry-run", "--no-deps", "--target", folder, "-r", "-")
+            asked = uv(*ask, "--python", sys.executable, check=False, input=lock)
         said = (asked.stderr.strip().splitlines() or [""])[-1].strip()
         remedy = "check the network, /etc/resolv.conf, proxy settings and uv's index (UV_INDEX_URL)"
         return Check.that(
@@ -127,5 +131,30 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         return Check.that(found, "bytecode is compiled", remedy="remove the prefix and run again")
 
     def _is_closed(self) -> Check:
-        writable = [p for p in (Path(self.prefix), self.bin) if p.stat().st_mode & 0o022]
-        return Check.that(not writable, f"only its owner can write {self.prefix}")
+        """The whole tree: what others can write they can change, and hold a lock on."""
+        prefix = Path(self.prefix)
+        owner = 0 if self.spawner == "sudo" else os.geteuid()
+        found = [path for path, status in _tree(prefix) if not _is_only(owner, status)]
+        count, first = len(found), ", ".join(found[:SHOWN])
+        return Check.that(
+            not count,
+            f"only its owner can write {prefix} and what is in it",
+            f"{count} not: {first}{', …' * (count > SHOWN)}" if count else "",
+            f"chown -Rh {owner} {prefix}; chmod -R go-w {prefix}",
+        )
+
+
+def _tree(path: Path | os.DirEntry[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """``path`` and all below it, with what lstat(2) says; 0.2 s for 30,000 files."""
+    status = path.stat(follow_symlinks=False)
+    yield os.fspath(path), status
+    if stat.S_ISDIR(status.st_mode):
+        with os.scandir(path) as entries:
+            for entry in entries:
+                yield from _tree(entry)
+
+
+def _is_only(owner: int, found: os.stat_result) -> bool:
+    """Whether nobody but ``owner`` can write it; a link has no mode of its own."""
+    writable = found.st_mode & 0o022 and not stat.S_ISLNK(found.st_mode)
+    return found.st_uid == owner and not writable

@@ -117,6 +117,13 @@ class Choice(Enum):  # type: ignore[misc]
         return "one of " + ", ".join(self.values)
 
 
+class QuotedMode(Choice):
+    """A mode of files as a text: YAML and Python read a bare 0700 as another number, or not."""
+
+    def info(self, as_rst: bool = False) -> str:
+        return "one of " + ", ".join(f'"{value}"' for value in self.values) + ", in quotes"
+
+
 class AccountName(Unicode):  # type: ignore[misc]
     info_text = "the name of an account (lower-case letters, digits, _ and -; 32 at the most)"
 

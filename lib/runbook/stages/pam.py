@@ -101,4 +101,6 @@ class Pam(Configured, People, Stage):
     def _account(self, person: Person) -> User:
         given = person.password
         password = references.resolve(given, f"password of {person.name}") if given else ""
-        return User(person.name, password=password, passwords=self.passwords)
+        return User(
+            person.name, home_mode=self.home_mode, password=password, passwords=self.passwords
+        )

@@ -23,6 +23,7 @@ from runbook.stages.kinds import (
     IpAddress,
     OptionalPath,
     Port,
+    QuotedMode,
     Requirements,
     Seconds,
     ServerFolder,
@@ -178,6 +179,9 @@ class People(Login):
 
     users_file = parameter(OptionalPath(""), "a csv or xlsx file with a column `name`")
     create_system_users = parameter(Bool(False), "make the accounts that are missing")
+    home_mode = parameter(
+        QuotedMode(["0700", "0750", "0755"], "0700"), "the mode of the homes that are made"
+    )
     initial_passwords = parameter(
         Dict(value_trait=Unicode(), key_trait=Unicode()), "name: reference; others are made"
     )

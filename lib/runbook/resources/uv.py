@@ -1,0 +1,57 @@
+"""uv, run so that no other account can hold the locks that it waits for.
+
+uv makes its lock files with mode 0666, whatever the umask, and waits minutes for whoever holds
+one (astral-sh/uv, ``LockedFile``): one in the folder it installs into, some in its cache, some in
+TMPDIR. A lock that is there already keeps its mode.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from uv import find_uv_bin
+
+from runbook import machine
+
+#: What uv keeps in the folder for as long as it works there; a crash leaves it.
+CACHE = ".uv-cache"
+LOCK = ".lock"
+
+
+@contextmanager
+def uv_in(folder: Path) -> Iterator[Callable[..., machine.Outcome]]:
+    """A function that runs uv with the words given, to install into ``folder``, which is there.
+
+    It takes the options of `machine.run`. The cache is on the same file system, so that uv can
+    link, and only ours to enter. The lock stays, closed: it is there for who runs uv by hand.
+    """
+    cache = folder / CACHE
+    shutil.rmtree(cache, ignore_errors=True)
+    cache.mkdir(mode=0o700)
+    _close(folder / LOCK)
+
+    def uv(*words: str | Path, **options: Any) -> machine.Outcome:
+        argv = [find_uv_bin(), "--quiet", "--cache-dir", cache, *words]
+        return machine.run(argv, env={"TMPDIR": str(cache)}, dies_with_us=True, **options)
+
+    try:
+        yield uv
+    finally:
+        shutil.rmtree(cache, ignore_errors=True)
+
+
+def _close(lock: Path) -> None:
+    """Make the lock, for us alone; one that others could open may be in somebody's hands."""
+    if lock.is_symlink() or (lock.exists() and not _is_closed(lock.stat())):
+        lock.unlink()
+    os.close(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+
+
+def _is_closed(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == 0o600
