@@ -174,7 +174,7 @@ def test_the_hub_s_unit_lets_servers_live_on_and_sudo_work() -> None:
 def test_only_a_low_port_is_handed_over_by_systemd(port: int, handed_over: bool) -> None:
     texts = rendered(Launch(service_manager="systemd", port=port))
     unit = texts["/etc/systemd/system/jupyterhub-proxy.service"]
-    assert ("CAP_NET_BIND_SERVICE" in unit) is handed_over
+    assert ("AmbientCapabilities=CAP_NET_BIND_SERVICE" in unit) is handed_over
 
 
 @pytest.mark.parametrize("root", [True, False])
