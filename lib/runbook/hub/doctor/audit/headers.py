@@ -27,7 +27,7 @@ FLAGS = ("Secure", "HttpOnly", "SameSite", "Max-Age", "Path")
 FOR_SCRIPTS = {"_xsrf"}
 
 
-def headers(sight: Sight) -> Iterator[Fact]:
+def tell(sight: Sight) -> Iterator[Fact]:
     """By asking for the login page as a browser does, or as a proxy in front that speaks TLS."""
     url = f"{sight.addresses.public}{sight.addresses.base}hub/login"
     https = url.startswith("https:")

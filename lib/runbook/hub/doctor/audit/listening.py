@@ -47,7 +47,7 @@ class Socket:
         return f"{self.kind} {host}:{self.port}"
 
 
-def listening(sight: Sight) -> Iterator[Fact]:
+def tell(sight: Sight) -> Iterator[Fact]:
     """A row for each process and whom it listens for; ours first."""
     rows: defaultdict[tuple[bool, str, str], list[Socket]] = defaultdict(list)
     for each in sockets(sight):

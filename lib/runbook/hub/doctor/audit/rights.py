@@ -42,7 +42,7 @@ class Reach:
     late: bool = False
 
 
-def rights(hub: Installation) -> Iterator[Fact]:
+def tell(hub: Installation) -> Iterator[Fact]:
     """Groups, sudo, and files of the account the hub runs as."""
     if hub.account == "root":
         why = "whoever takes over the hub is root"

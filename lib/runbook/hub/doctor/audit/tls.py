@@ -39,7 +39,7 @@ class Handshake:
     certificate: bytes = b""
 
 
-def tls(sight: Sight) -> Iterator[Fact]:
+def tell(sight: Sight) -> Iterator[Fact]:
     """Of the public port."""
     parts = urlsplit(sight.addresses.public)
     host, port = parts.hostname or "127.0.0.1", port_of(sight.addresses.public)

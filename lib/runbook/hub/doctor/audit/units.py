@@ -23,7 +23,7 @@ NOT_OURS = "the unit is not the runbook's: ask who wrote it"
 Reasons = Mapping[str, str]
 
 
-def units(hub: Installation) -> Iterator[Fact]:
+def tell(hub: Installation) -> Iterator[Fact]:
     """A unit after the other: its exposure, then what is open in it."""
     services = {each.name: each for each in (hub.proxy, hub.service) if each}
     if not services:
