@@ -95,8 +95,12 @@ def _finding(number: int, each: Finding) -> Table:
 
 
 def _asked(topic: Topic) -> Table:
-    marks = {"fact": ""}  # it is neither good nor bad
-    rows = [(marks.get(f.status, f.status), f.what, f.shown, f.source) for f in topic.facts]
+    """A fact is neither good nor bad; a source stands once for all its facts that follow."""
+    marks, above = {"fact": ""}, ("", *(fact.source for fact in topic.facts))
+    rows = [
+        (marks.get(f.status, f.status), f.what, f.shown, '"' if f.source == before else f.source)
+        for f, before in zip(topic.facts, above, strict=False)
+    ]
     headers = ("", "what", "found", "source")
     return Table(f"What an auditor asks: {topic.name}", headers, rows)
 
