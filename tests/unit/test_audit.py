@@ -19,6 +19,7 @@ from runbook.hub.doctor.audit.units import exposure, left_open, reasons_of
 from runbook.hub.doctor.diagnosis import Diagnosis
 from runbook.hub.doctor.hardening import IMPLIES
 from runbook.hub.doctor.sudo import Rule
+from runbook.machine import Outcome
 
 SOURCE = "a test"
 UNITS = ("jupyterhub.service", "jupyterhub-proxy.service")
@@ -84,15 +85,32 @@ def test_the_hubs_own_port_open_to_others_is_a_warning(
 
 def test_what_find_says_is_parsed_and_a_path_that_was_cut_is_left_out() -> None:
     said = "w/etc/a\0s/usr/bin/sudo\0r/etc/shadow\0w/etc/b with a\nline\0w/etc/cu"
-    found = rights.parse("/etc", said, late=True)
+    found = rights.parse("/etc", said)
     assert found.writes == ("/etc/a", "/etc/b with a\nline")
     assert (found.setuid, found.reads) == (("/usr/bin/sudo",), ("/etc/shadow",))
 
 
 def test_what_was_not_searched_to_its_end_is_said(tmp_path: Path) -> None:
-    reach = [rights.Reach("/etc"), rights.Reach("/var", late=True)]
-    found = [f for f in rights.files(reach, sight_of(tmp_path).hub) if f.status == "skipped"]
-    assert [(f.what, f.found) for f in found] == [("the rest of /var", "not looked at")]
+    reach = [rights.Reach("/etc"), rights.Reach("/var", unseen="too large")]
+    told = {f.what: (f.status, f.found) for f in rights.files(reach, sight_of(tmp_path).hub)}
+    assert told["the rest of /var"] == ("skipped", "not looked at")
+    assert told["can write"][1].endswith("as far as could be looked at")
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "unseen"),
+    [
+        (0, "", ""),
+        (1, "find: '/etc/ssl/private': Permission denied\n", ""),
+        (124, "", "it holds more than 10 s can show"),
+        (1, "setpriv: setresuid failed\n", "setpriv: setresuid failed"),
+        (127, "", "find ended with 127"),
+    ],
+)
+def test_a_find_that_did_not_look_is_not_taken_for_one_that_found_nothing(
+    code: int, said: str, unseen: str
+) -> None:
+    assert rights.unseen(Outcome(("find",), code, "", said, 0.1)) == unseen
 
 
 def test_find_itself_finds_what_it_is_asked_for(tmp_path: Path) -> None:
@@ -140,8 +158,9 @@ def test_a_version_of_tls_is_accepted_refused_or_not_tried(
     assert (told.status, told.found) == (status, found)
 
 
-def test_headers_that_are_not_sent_or_allow_everybody_are_warnings() -> None:
-    got = [("content-security-policy", "default-src *"), ("access-control-allow-origin", "*")]
+@pytest.mark.parametrize("policy", ["default-src *", "frame-ancestors *", ""])
+def test_headers_that_are_not_sent_or_allow_everybody_are_warnings(policy: str) -> None:
+    got = [("content-security-policy", policy), ("access-control-allow-origin", "*")]
     assert {f.what: f.status for f in of_page(got, SOURCE)} == {
         "Content-Security-Policy": "warning",
         "X-Content-Type-Options": "warning",

@@ -49,7 +49,8 @@ def of_page(got: Sequence[tuple[str, str]], source: str) -> Iterator[Fact]:
     said = {name.lower(): value for name, value in got}
     for name, wanted, why in WANTED:
         value = said.get(name.lower(), "")
-        yield judged(wanted in value, name, value or "not sent", source, why)
+        good = wanted in value and f"{wanted} *" not in value  # everybody is no limit
+        yield judged(good, name, value or "not sent", source, why)
     for name in (name for name in TOLD if name.lower() in said):
         value = said[name.lower()]
         everybody = name.startswith("Access-Control") and value == "*"

@@ -15,8 +15,10 @@ from runbook import facts, machine
 from runbook.hub.doctor.audit.fact import Fact, judged
 from runbook.hub.doctor.installation import Installation
 from runbook.hub.doctor.sudo import Rule, read_sudo
+from runbook.machine import Outcome
 
 SECONDS = 10.0  # for a place; most take a tenth, and what takes longer is said
+TIMED_OUT = 124  # timeout(1)
 MOST = 8  # paths told by name
 #: Where everybody may write, and what holds no files of the machine.
 NOT_LOOKED_AT = ("/tmp", "/var/tmp", "/proc", "/sys", "/dev", "/run")
@@ -35,13 +37,13 @@ FIND = r"""
 
 @dataclass(frozen=True)
 class Reach:
-    """What find came to in a ``place``; ``late`` where it had to stop before the end."""
+    """What find came to in a ``place``; ``unseen`` is why it did not come to the end."""
 
     place: str
     writes: tuple[str, ...] = ()
     setuid: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
-    late: bool = False
+    unseen: str = ""
 
 
 def tell(hub: Installation) -> Iterator[Fact]:
@@ -80,18 +82,26 @@ def look(place: str, state: str, become: Sequence[str]) -> Reach:
     pruned = [word for path in (*NOT_LOOKED_AT, state) for word in ("-o", "-path", path)][1:]
     depth = ["-maxdepth", str(DEEP[place])] if place in DEEP else []
     words = ["find", place, *depth, "-xdev", "(", *pruned, ")", "-prune", "-o", *FIND.split()]
-    done = machine.run(
-        [*become, "timeout", str(SECONDS), *words], check=False, cwd=Path("/"), timeout=60
-    )
-    return parse(place, done.stdout, late=done.returncode == 124)
+    bounded = [*become, "timeout", str(SECONDS), *words]
+    done = machine.run(bounded, check=False, cwd=Path("/"), timeout=60)
+    return parse(place, done.stdout, unseen(done))
 
 
-def parse(place: str, said: str, late: bool = False) -> Reach:
+def unseen(done: Outcome) -> str:
+    """Why find did not come to the end; where the account may not enter, it has looked."""
+    if done.returncode == TIMED_OUT:
+        return f"it holds more than {SECONDS:g} s can show"
+    others = [line for line in done.stderr.splitlines() if not line.startswith("find: ")]
+    failed = done.returncode not in (0, 1) or others
+    return (others or [f"find ended with {done.returncode}"])[0] if failed else ""
+
+
+def parse(place: str, said: str, unseen: str = "") -> Reach:
     """The letters and paths of `FIND`; where it was stopped, the last one may be cut."""
     told: defaultdict[str, list[str]] = defaultdict(list)
     for entry in said.split("\0")[:-1]:
         told[entry[:1]].append(entry[1:])
-    return Reach(place, tuple(told["w"]), tuple(told["s"]), tuple(told["r"]), late)
+    return Reach(place, tuple(told["w"]), tuple(told["s"]), tuple(told["r"]), unseen)
 
 
 def files(found: Sequence[Reach], hub: Installation) -> Iterator[Fact]:
@@ -102,6 +112,7 @@ def files(found: Sequence[Reach], hub: Installation) -> Iterator[Fact]:
         for kind in ("writes", "reads", "setuid")
     )
     own = f"nothing but {hub.folder}, /tmp and the like"
+    own += ", as far as could be looked at" * any(each.unseen for each in found)
     source = f"find {where} -writable, as {hub.account}"
     why = "whoever takes over the hub can change these: root reads and executes what lies there"
     yield judged(not writes, "can write", named(writes) or own, source, why)
@@ -112,9 +123,8 @@ def files(found: Sequence[Reach], hub: Installation) -> Iterator[Fact]:
                  named([*unusual, *(p for p in setuid if p not in unusual)], 30),
                  f"find {where} -perm /6000 -executable, as {hub.account}",
                  "a setuid program outside /usr is no package's")  # fmt: skip
-    for each in (each for each in found if each.late):
-        why = f"it holds more than {SECONDS:g} s can show"
-        yield Fact("skipped", f"the rest of {each.place}", "not looked at", source, why)
+    for each in (each for each in found if each.unseen):
+        yield Fact("skipped", f"the rest of {each.place}", "not looked at", source, each.unseen)
 
 
 def shown_place(place: str) -> str:
@@ -157,7 +167,7 @@ def _sudo(hub: Installation) -> Iterator[Fact]:
     if not sudo.program:
         yield Fact("fact", what, "there is no sudo", source)
     elif not sudo.rules:
-        yield Fact("fact", what, "it may run nothing", source)
+        yield Fact("fact", what, "no rule is listed", source)
     yield from judged_rules(sudo.rules, what, source)
 
 
