@@ -46,6 +46,8 @@ c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = ["--allow-root"]
 c.Spawner.default_url = "/lab"
 c.Spawner.start_timeout = c.Spawner.http_timeout = {seconds}
+# As behind a proxy that speaks TLS, which we come to from the inside.
+c.JupyterHub.tornado_settings = {{"cookie_options": {{"secure": True, "samesite": "Lax"}}}}
 c.JupyterHub.services = [{{"name": "reader", "api_token": "{token}"}}]
 c.JupyterHub.load_roles = [
     {{"name": "reader", "scopes": ["list:users", "delete:users"], "services": ["reader"]}}
@@ -151,6 +153,13 @@ def test_a_wrong_password_is_refused_in_the_hubs_words(visit: HubSession) -> Non
 def test_a_user_who_is_not_allowed_is_refused(visit: HubSession) -> None:
     with pytest.raises(LoginRefused):
         visit.login("mallory", PASSWORD)
+
+
+def test_the_flags_of_a_login_s_cookies_are_told(visit: HubSession) -> None:
+    visit.login("alice", PASSWORD)
+    flags = visit.cookies()
+    assert flags["jupyterhub-session-id"] == {"Secure", "HttpOnly", "SameSite"}
+    assert flags["_xsrf"] == {"Secure", "SameSite"}
 
 
 def test_a_stale_login_form_is_not_taken_for_a_refusal(

@@ -117,6 +117,29 @@ def test_a_kernel_of_somebody_else_fails(user: str, answer: int, status: str) ->
     assert Verify()._kernel(Kernel(user, answer), account).status == status  # type: ignore[arg-type]
 
 
+class Cookies:
+    def __init__(self, flags: set[str]) -> None:
+        self.flags = flags
+
+    def cookies(self) -> dict[str, set[str]]:
+        return {"_xsrf": set(), "jupyterhub-session-id": self.flags}
+
+
+@pytest.mark.parametrize(
+    ("tls", "flags", "status"),
+    [
+        ("off", {"HttpOnly", "SameSite"}, "ok"),
+        ("off", {"SameSite"}, "warning"),
+        ("self-signed", {"HttpOnly", "SameSite"}, "warning"),
+        ("behind-proxy", {"HttpOnly", "SameSite", "Secure"}, "ok"),
+    ],
+)
+def test_a_session_s_cookie_without_its_flags_is_a_warning(
+    tls: str, flags: set[str], status: str
+) -> None:
+    assert Verify(tls=tls)._cookies(Cookies(flags)).status == status  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", ["root", "daemon", "nobody", "runbook-probe"])
 def test_an_account_of_the_system_as_a_user_of_the_hub_fails(
     monkeypatch: pytest.MonkeyPatch, name: str

@@ -171,11 +171,31 @@ def test_the_hub_s_unit_lets_servers_live_on_and_sudo_work() -> None:
     assert not re.search(r"^NoNewPrivileges", unit, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("tls", "flags"),
+    [
+        ("off", {"samesite": "Lax"}),
+        ("self-signed", {"samesite": "Lax", "secure": True}),
+        ("behind-proxy", {"samesite": "Lax", "secure": True}),
+    ],
+)
+def test_cookies_are_for_https_alone_wherever_people_come_by_it(
+    tls: str, flags: dict[str, Any]
+) -> None:
+    settings = next(
+        ast.literal_eval(node.value)
+        for node in fragment(Configure(tls=tls)).body
+        if isinstance(node, ast.Assign)
+        and ast.unparse(node.targets[0]).endswith("tornado_settings")
+    )
+    assert settings["cookie_options"] == flags
+
+
 @pytest.mark.parametrize(("port", "handed_over"), [(443, True), (8000, False)])
 def test_only_a_low_port_is_handed_over_by_systemd(port: int, handed_over: bool) -> None:
     texts = rendered(Launch(service_manager="systemd", port=port))
     unit = texts["/etc/systemd/system/jupyterhub-proxy.service"]
-    assert ("CAP_NET_BIND_SERVICE" in unit) is handed_over
+    assert ("AmbientCapabilities=CAP_NET_BIND_SERVICE" in unit) is handed_over
 
 
 @pytest.mark.parametrize("root", [True, False])

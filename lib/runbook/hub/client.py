@@ -83,6 +83,11 @@ class HubSession:
             raise HubError(f"login of {username}: {answer.status_code} {said}", remedy=LOOK_AT_HUB)
         self.username = self._user()["name"]
 
+    def cookies(self) -> dict[str, set[str]]:
+        """The flags of each cookie that was set, by its name: Secure, HttpOnly, SameSite."""
+        flags = ("Secure", "HttpOnly", "SameSite")
+        return {c.name: {f for f in flags if c.has_nonstandard_attr(f)} for c in self._web.cookies}
+
     def running(self) -> bool:
         """Whether the user has a default server: up, starting or stopping."""
         return "" in self._user()["servers"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from http.cookiejar import Cookie
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -85,7 +86,22 @@ def session(verify: bool | str) -> requests.Session:
     web.verify = verify
     # The hub is near: no outgoing proxy, no ~/.netrc, no REQUESTS_CA_BUNDLE in place of `verify`.
     web.trust_env = False
+    web.cookies = LocalCookies()
     return web
+
+
+class LocalCookies(requests.cookies.RequestsCookieJar):
+    """Sends a cookie for https alone by http, too, as browsers do on their own computer.
+
+    Behind a proxy that speaks TLS the hub marks its cookies so, and we come to it from the inside.
+    The flag is kept as `has_nonstandard_attr("Secure")`.
+    """
+
+    def set_cookie(self, cookie: Cookie, *args: Any, **kwargs: Any) -> None:
+        if cookie.secure:
+            cookie.set_nonstandard_attr("Secure", "")
+            cookie.secure = False
+        super().set_cookie(cookie, *args, **kwargs)
 
 
 def send(web: requests.Session, method: str, url: str, **options: Any) -> requests.Response:

@@ -148,6 +148,7 @@ class Configure(Configured, Address, Login, Session, Stage):
             "bind_url": self.bind_url,
             "hub_port": self.hub_port,
             "proxy_api_port": self.proxy_api_port,
+            "tls": self.tls,
             "state_dir": self.state_dir,
             "default_url": self.default_url,
             "notebook_dir": self.notebook_dir,

@@ -92,6 +92,7 @@ class Verify(Launch, Services, Handlers, Login, Stage):
         with HubSession(self.local_url, verify=self.verify_tls) as session:
             session.login(account.name, account.password)
             yield Check("ok", "login through the public port", f"as {session.username}")
+            yield self._cookies(session)
             was_running = session.running()
             try:
                 yield Check("ok", "the server starts", session.spawn())
@@ -102,6 +103,19 @@ class Verify(Launch, Services, Handlers, Login, Stage):
                     session.stop_server()
         found = "left running: it was before" if was_running else "stopped again"
         yield Check("ok", "the server", found)
+
+    def _cookies(self, session: HubSession) -> Check:
+        """Of a login: not for scripts, not for other sites, and behind TLS by https alone."""
+        wanted = {"HttpOnly", "SameSite", *(["Secure"] if self.tls != "off" else [])}
+        held = {name: flags for name, flags in session.cookies().items() if name != "_xsrf"}
+        lacking = {name: sorted(wanted - flags) for name, flags in held.items() if wanted - flags}
+        found = "; ".join(f"{name}: no {', '.join(flags)}" for name, flags in lacking.items())
+        remedy = "look at c.JupyterHub.tornado_settings, cookie_options"
+        if lacking:
+            return Check("warning", "the session's cookies", found, remedy)
+        return Check(
+            "ok", "the session's cookies", f"{', '.join(held)}: {', '.join(sorted(wanted))}"
+        )
 
     def _kernel(self, session: HubSession, account: Account) -> Check:
         answer = json.loads(session.execute(QUESTION))

@@ -9,6 +9,13 @@ c.JupyterHub.hub_bind_url = << ("http://127.0.0.1:%d" % hub_port)|py >>
 c.ConfigurableHTTPProxy.api_url = << ("http://127.0.0.1:%d" % proxy_api_port)|py >>
 c.ConfigurableHTTPProxy.auth_token = (state / "proxy_auth_token").read_text().strip()
 
+# A browser takes a page for what the hub says it is, sends the hub's cookies to no other site's
+# requests<% if tls != "off" %>, and by https alone<% endif %>.
+c.JupyterHub.tornado_settings = {
+    "headers": {"X-Content-Type-Options": "nosniff"},
+    "cookie_options": {"samesite": "Lax"<% if tls != "off" %>, "secure": True<% endif %>},
+}
+
 # The proxy is a service of its own: restarting the hub drops no connection and stops no server.
 c.ConfigurableHTTPProxy.should_start = False
 c.JupyterHub.cleanup_servers = False

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import shlex
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from runbook import secrets
+from runbook.hub.doctor import audit
 from runbook.hub.doctor.diagnosis import Diagnosis, Finding, Mention, rank
 from runbook.hub.doctor.installation import find
 from runbook.hub.doctor.overview import overview
@@ -25,8 +28,11 @@ def diagnose(config: Path | None = None) -> Diagnosis:
     if hub is None:
         return Diagnosis((_nowhere(config),))
     sight = Sight(hub)
-    sight.look()
-    return examine(sight)
+    with ThreadPoolExecutor(1) as pool:
+        meanwhile = pool.submit(audit.of_installation, hub)
+        sight.look()
+        found = examine(sight)
+        return replace(found, audit=(*meanwhile.result(), *audit.of_sight(sight)))
 
 
 def examine(sight: Sight) -> Diagnosis:

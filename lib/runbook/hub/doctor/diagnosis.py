@@ -8,6 +8,7 @@ from typing import Any
 from runbook import secrets
 from runbook.checks import Check
 from runbook.display import Page, Table
+from runbook.hub.doctor.audit.fact import Topic
 from runbook.hub.symptoms import LAYERS, STOPS, Symptom
 
 MOST_EVIDENCE = 6
@@ -38,12 +39,16 @@ class Mention:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """``findings`` in the order of `rank`; ``unseen`` is what could not be looked at, and why."""
+    """``findings`` in the order of `rank`; ``unseen`` is what could not be looked at, and why.
+
+    ``audit`` is what an auditor asks: facts, which are no findings.
+    """
 
     findings: tuple[Finding, ...]
     mentions: tuple[Mention, ...] = ()
     looked_at: tuple[Check, ...] = ()
     unseen: tuple[str, ...] = ()
+    audit: tuple[Topic, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -67,6 +72,7 @@ class Diagnosis:
         rows += [("skipped", "could not be looked at", each) for each in self.unseen]
         if rows:
             tables.append(Table("Looked at", ("", "what", "found"), rows))
+        tables += map(_asked, self.audit)
         return Page(f"Diagnosis: {self.headline}", tables)
 
 
@@ -86,6 +92,17 @@ def _finding(number: int, each: Finding) -> Table:
     commands = "\n".join(f"  {line}" for line in each.commands)
     stops = "harmless by itself" if each.stops == "nobody" else f"stops {each.stops}"
     return Table(f"{number}. {each.cause}", ("", stops), rows, note=commands)
+
+
+def _asked(topic: Topic) -> Table:
+    """A fact is neither good nor bad; a source stands once for all its facts that follow."""
+    marks, above = {"fact": ""}, ("", *(fact.source for fact in topic.facts))
+    rows = [
+        (marks.get(f.status, f.status), f.what, f.shown, '"' if f.source == before else f.source)
+        for f, before in zip(topic.facts, above, strict=False)
+    ]
+    headers = ("", "what", "found", "source")
+    return Table(f"What an auditor asks: {topic.name}", headers, rows)
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,7 @@ class Answer:
     status: int
     text: str
     server: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def data(self) -> dict[str, Any]:
@@ -52,7 +53,8 @@ def get(url: str, headers: Mapping[str, str] | None = None) -> Answer:
             connection.request("GET", parts.path or "/", headers=dict(headers or {}))
             answer = connection.getresponse()
             text = answer.read(200_000).decode(errors="replace")
-            return Answer(url, answer.status, text, answer.getheader("Server", "") or "")
+            server = answer.getheader("Server", "") or ""
+            return Answer(url, answer.status, text, server, tuple(answer.getheaders()))
     except (OSError, http.client.HTTPException) as error:
         return Answer(url, 0, str(getattr(error, "strerror", "") or error or type(error).__name__))
 
