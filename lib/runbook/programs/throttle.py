@@ -55,7 +55,7 @@ class WrongPasswords:
         count, last = self._counts.get(who, (0, 0.0))
         if count < self._free:
             return 0
-        pause = min(1 << (count - self._free), LONGEST_WAIT)
+        pause: int = min(2 ** (count - self._free), LONGEST_WAIT)
         left = math.ceil(last + pause - self._clock())
         return max(left, 0)
 
