@@ -6,6 +6,7 @@ with Visitor() as ann:
     assert ann.compute("6*7") == "42"
 """
 
+import html
 import json
 import re
 import ssl
@@ -47,7 +48,9 @@ class Visitor:
         data = {"username": name, "password": password, "_xsrf": token[1]}
         answer = self.web.post(f"{self.hub}/hub/login?next=%2Fhub%2Fhome", data=data)
         if not answer.url.endswith("/hub/home"):
-            raise Refused(f"{answer.status_code} {answer.url}")
+            told = re.search(r'class="login_error">([^<]*)<', answer.text)
+            said = html.unescape(told[1]) if told else ""
+            raise Refused(f"{answer.status_code} {answer.url} {said}")
         self.name = name
         return self
 

@@ -25,7 +25,12 @@ SECONDS = 300  # a deadline, for a loaded computer as well
 TOKEN = "0123456789abcdef0123456789abcdef"
 CONFIG = """
 import sys
+from jupyterhub.auth import DummyAuthenticator
 from jupyterhub.spawner import SimpleLocalProcessSpawner
+from runbook.programs.throttle import Throttle
+
+class Throttled(Throttle, DummyAuthenticator):
+    pass
 
 class Spawner(SimpleLocalProcessSpawner):
     # broken's server cannot start: no such program.
@@ -37,7 +42,7 @@ class Spawner(SimpleLocalProcessSpawner):
 c.JupyterHub.bind_url = "http://127.0.0.1:{public}/base"
 c.JupyterHub.hub_port = {hub}
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api}"
-c.JupyterHub.authenticator_class = "dummy"
+c.JupyterHub.authenticator_class = Throttled
 c.DummyAuthenticator.password = "{password}"
 c.Authenticator.allowed_users = {{"alice", "broken"}}
 c.JupyterHub.spawner_class = Spawner
@@ -160,6 +165,21 @@ def test_the_flags_of_a_login_s_cookies_are_told(visit: HubSession) -> None:
     flags = visit.cookies()
     assert flags["jupyterhub-session-id"] == {"Secure", "HttpOnly", "SameSite"}
     assert flags["_xsrf"] == {"Secure", "SameSite"}
+
+
+def test_a_hub_that_was_asked_too_often_says_how_long_to_wait(hub: str) -> None:
+    refusals = [refusal(hub, f"203.0.113.{number}") for number in range(4)]
+    assert [isinstance(each, LoginRefused) for each in refusals] == [True, True, True, False]
+    assert "for 'guessed' from this address: try again in 1 s" in refusals[-1].message
+
+
+def refusal(hub: str, forged: str) -> HubError:
+    """What the hub says to a wrong password, from an address that is not the sender's."""
+    with HubSession(hub) as session:
+        session._web.headers.update({"X-Forwarded-For": forged, "X-Real-Ip": forged})
+        with pytest.raises(HubError) as caught:
+            session.login("guessed", "wrong")
+    return caught.value
 
 
 def test_a_stale_login_form_is_not_taken_for_a_refusal(

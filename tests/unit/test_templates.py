@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from traitlets.config import Config
 
 from runbook import facts, templates
 from runbook.resources import File, Resource
@@ -156,6 +157,28 @@ def test_a_server_s_folder_is_made_whatever_its_name(folder: str, tmp_path: Path
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     subprocess.run(["sh"], input=script, text=True, env=env, cwd=tmp_path, check=True)
     assert [path.name for path in tmp_path.iterdir()] == [folder.removeprefix("~/")]
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [
+        (Pam(), "PAMAuthenticator"),
+        (
+            Configure(spawner="local", authenticator="shared-password"),
+            "SharedPasswordAuthenticator",
+        ),
+    ],
+)
+def test_the_authenticator_is_throttled_under_its_own_name(
+    stage: Stage, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "proxy_auth_token").write_text("token")
+    (tmp_path / "shared_password").write_text("one for all")
+    stage.state_dir = str(tmp_path)
+    code, c = ast.unparse(fragment(stage)), Config()
+    exec(compile(code, "fragment", "exec"), {"c": c})
+    (used, throttle, throttled, *_) = c.JupyterHub.authenticator_class.__mro__
+    assert (used.__name__, throttle.__name__, throttled.__name__) == (name, "Throttle", name)
 
 
 def test_the_sudo_rule_names_one_command_one_group_and_never_root() -> None:

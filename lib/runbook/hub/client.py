@@ -62,7 +62,7 @@ class HubSession:
         self._web.close()
 
     def login(self, username: str, password: str) -> None:
-        """Fill in the login form. LoginRefused if the hub says no, HubError if it cannot say.
+        """Fill in the login form. LoginRefused if the hub says no, HubError if it does not say.
 
         Sets `username` to the hub's own spelling of the name.
         """
@@ -79,6 +79,8 @@ class HubSession:
             raise LoginRefused(
                 f"login of {username}: {said}", remedy="check password, account and allow rules"
             )
+        if answer.status_code == 429:
+            raise HubError(f"login of {username}: {said}", remedy="wait as long as it says")
         if not answer.ok:
             raise HubError(f"login of {username}: {answer.status_code} {said}", remedy=LOOK_AT_HUB)
         self.username = self._user()["name"]

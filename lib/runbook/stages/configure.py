@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from runbook import facts, machine, references, safe_files, secrets
+from runbook import facts, machine, programs, references, safe_files, secrets
 from runbook.checks import Check
 from runbook.hub.configuration import read_configuration
 from runbook.hub.lint import lint
@@ -32,6 +32,8 @@ from runbook.stages.base import Stage
 from runbook.stages.parameters import Address, HubAccount, Login, Paths, Session
 from runbook.templates import render
 
+# Its text becomes a part of the fragment that names the authenticator.
+THROTTLE = Path(programs.__file__).with_name("throttle.py")
 # Findings with which the hub exits when it starts: not executed, wrong type, no such class.
 DO_NOT_LOAD = ("JH001", "JH301", "JH302")
 
@@ -152,6 +154,11 @@ class Configure(Configured, Address, Login, Session, Stage):
             "state_dir": self.state_dir,
             "default_url": self.default_url,
             "notebook_dir": self.notebook_dir,
+            "cookie_max_age_days": self.cookie_max_age_days,
+            "concurrent_spawn_limit": self.concurrent_spawn_limit,
+            "active_server_limit": self.active_server_limit,
+            "tls": self.tls,
+            "throttle": THROTTLE.read_text(),
             "admins": set(self.admins),
             "delete_invalid_users": self.delete_invalid_users,
             "authenticator": self.authenticator,

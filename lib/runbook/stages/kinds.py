@@ -86,13 +86,30 @@ class Port(Int):  # type: ignore[misc]
         return int(value)
 
 
-class Seconds(Int):  # type: ignore[misc]
-    info_text = "a number of seconds, 0 or more"
+class WholeNumber(Int):  # type: ignore[misc]
+    least, most = 0, 2**31
 
     def validate(self, obj: Any, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.error(obj, value)
+        if not self.least <= value <= self.most:
             self.error(obj, value)
         return int(value)
+
+
+class Seconds(WholeNumber):
+    info_text = "a number of seconds, 0 or more"
+
+
+class Limit(WholeNumber):
+    info_text = "a number, or 0 for no limit"
+
+
+class Days(WholeNumber):
+    """A cookie of 0 days would let nobody in; browsers keep none longer than 400."""
+
+    least, most = 1, 400
+    info_text = "a number of days from 1 to 400"
 
 
 class Version(Unicode):  # type: ignore[misc]
