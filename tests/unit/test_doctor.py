@@ -187,7 +187,7 @@ def test_the_document_is_json_and_the_same_each_time(tmp_path: Path) -> None:
         return json.dumps(examine(sight_of(tmp_path, pid=0)).as_json())
 
     assert document() == document()
-    assert set(json.loads(document())) == {"findings", "mentions", "looked_at", "unseen"}
+    assert set(json.loads(document())) == {"findings", "mentions", "looked_at", "unseen", "said"}
 
 
 def test_the_page_shows_cause_evidence_remedy_and_command_in_text_and_html() -> None:

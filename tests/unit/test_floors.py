@@ -17,6 +17,7 @@ FLOORS = (
         "display",
         "errors",
         "templates",
+        "programs",
         "checks",
     ),
     ("resources",),

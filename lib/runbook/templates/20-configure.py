@@ -33,5 +33,5 @@ c.Authenticator.allowed_users = << allowed_users|py >>
 <% if spawner == "local" %>
 
 c.JupyterHub.spawner_class = "jupyterhub.spawner.LocalProcessSpawner"
-c.Spawner.cmd = [<< singleuser|py >>]
+c.Spawner.cmd = [<< server|py >>]
 <% endif %>

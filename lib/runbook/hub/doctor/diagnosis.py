@@ -38,12 +38,16 @@ class Mention:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """``findings`` in the order of `rank`; ``unseen`` is what could not be looked at, and why."""
+    """``findings`` in the order of `rank`; ``unseen`` is what could not be looked at, and why.
+
+    ``said`` are the last lines of one person's server, where somebody asked for them.
+    """
 
     findings: tuple[Finding, ...]
     mentions: tuple[Mention, ...] = ()
     looked_at: tuple[Check, ...] = ()
     unseen: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -63,6 +67,8 @@ class Diagnosis:
             rows = [("warning", m.id, m.line) for m in self.mentions]
             title = "Seen in the log, not confirmed now"
             tables.append(Table(title, ("", "symptom", "line"), rows))
+        if self.said:
+            tables.append(Table("What the server said last", ("line",), [(x,) for x in self.said]))
         rows = [(c.status, c.what, c.found) for c in self.looked_at]
         rows += [("skipped", "could not be looked at", each) for each in self.unseen]
         if rows:
