@@ -8,7 +8,7 @@ import pytest
 import requests
 from debian import Machine, wait_until
 from doctor import LOCAL, PASSWORD, hub_log, restart
-from hub import GROUP, Installed, hub_answers, latest_record, runbook
+from hub import GROUP, Installed, latest_record, runbook
 from visitor import Visitor
 from work import NO_TIMER, PROMISED, routed, works_on
 
