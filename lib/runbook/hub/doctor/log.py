@@ -12,6 +12,7 @@ import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -93,15 +94,19 @@ def of_server(person: str) -> Iterator[Line]:
     """
     entry = pwd.getpwnam(person)
     path = Path(entry.pw_dir) / SERVER_LOG
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
+    with (
+        suppress(FileNotFoundError, NotADirectoryError),
+        open(path, "rb", opener=_as_it_is) as file,
+    ):
+        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_uid != entry.pw_uid:
             raise PermissionError(0, f"not a regular file of {person}")
         yield from _of(file, str(path), person)
+
+
+def _as_it_is(path: str, flags: int) -> int:
+    """Open no target of a link, and wait for nobody, as who opens a FIFO does."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _of(file: IO[bytes], source: str, person: str = "") -> Iterator[Line]:
