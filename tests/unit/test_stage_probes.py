@@ -79,7 +79,7 @@ def test_a_kernel_of_somebody_else_fails(user: str, answer: int, status: str) ->
 
 def test_a_server_whose_words_go_through_a_pipe_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE) as piped:
-        monkeypatch.setattr(survival, "servers", lambda person: [piped.pid])
+        monkeypatch.setattr(survival, "servers", lambda person: [piped])
         monkeypatch.setattr(Verify, "_said", lambda self, person: [Line(0, "a log", "hello")])
         through_the_hub, readable = Verify().output("ann")
         piped.kill()

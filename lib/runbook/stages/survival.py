@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
-
-import psutil
 
 from runbook.checks import Check
 from runbook.hub.client import HubSession
 from runbook.hub.doctor import log
-from runbook.hub.web import wait_until
+from runbook.hub.servers import output_pipes, servers
+from runbook.hub.web import HubError, wait_until
 from runbook.stages.launch import START_SECONDS, Launch
 from runbook.stages.managed import HUB
 
 #: The journal writes down what it is told soon, not at once.
 WRITTEN_SECONDS = 10
-OUTPUT = (1, 2)
 
 
 class Survival(Launch):
@@ -26,14 +22,25 @@ class Survival(Launch):
 
     def output(self, person: str) -> Iterator[Check]:
         """Where the server's words go, and that they have arrived."""
-        pipes = [f"{end} of pid {pid}" for pid in servers(person) for end in _pipes(pid)]
+        running = [process.pid for process in servers(person)]
+        pipes = [f"fd {end} of pid {pid}" for pid in running for end in output_pipes(pid)]
         what = "what the server says does not go through the hub"
         remedy = "stop that server and start it again: an older script has started it"
-        yield Check.that(not pipes, what, ", ".join(pipes), remedy)
-        lines = wait_until(lambda: self._said(person), WRITTEN_SECONDS, "the server's words")
+        yield Check.that(bool(running) and not pipes, what, ", ".join(pipes), remedy)
+        yield self._readable(person)
+
+    def _readable(self, person: str) -> Check:
+        what = "what the server says can be read"
+        try:
+            lines = wait_until(lambda: self._said(person), WRITTEN_SECONDS, "its first line")
+        except HubError as error:
+            remedy = (
+                "in the journal: MaxLevelStore= of journald.conf must be debug; in a file: quota"
+            )
+            return Check("failed", what, error.message, remedy)
         where = f"journalctl -t jupyterhub-server _UID=$(id -u {person})"
         found = where if self._in_journal else lines[-1].source
-        yield Check("ok", "what the server says can be read", f"{len(lines)} lines in {found}")
+        return Check("ok", what, f"{len(lines)} lines in {found}")
 
     def outlives_the_hub(self, session: HubSession) -> Iterator[Check]:
         """By deed: restart the hub while a kernel runs. Only where this run did so anyway."""
@@ -66,23 +73,3 @@ class Survival(Launch):
         with suppress(OSError):
             return list(log.of_server(person))
         return []
-
-
-def servers(person: str) -> list[int]:
-    """The processes of the person that are single-user servers."""
-    every = psutil.process_iter(["cmdline", "username"])
-    own = [p for p in every if p.info["username"] == person]
-    return [p.pid for p in own if _is_server(p.info["cmdline"] or [])]
-
-
-def _is_server(argv: list[str]) -> bool:
-    return any(Path(word).name == "jupyterhub-singleuser" for word in argv[:2])
-
-
-def _pipes(pid: int) -> list[str]:
-    found = []
-    with suppress(FileNotFoundError):  # it has just ended
-        for number in OUTPUT:
-            if os.readlink(f"/proc/{pid}/fd/{number}").startswith("pipe:"):
-                found.append(f"fd {number}")
-    return found
