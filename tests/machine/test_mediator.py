@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 from debian import Machine, wait_until
-from doctor import PASSWORD, configure
+from doctor import PASSWORD, configure, diagnose, first, mended, restart
 from hub import GROUP, Installed, hub_answers
 from visitor import Visitor
 
 pytestmark = pytest.mark.machine
 
 MEDIATOR = "/opt/jupyterhub/bin/sudospawner"
+SCRIPT, SERVER = f"{MEDIATOR}-singleuser", "/opt/jupyterhub/bin/jupyterhub-singleuser"
 EVIL = "/tmp/evil"
 #: Programs that a script which starts a server might run by name.
 NAMES = (
@@ -60,6 +61,22 @@ def test_no_program_of_the_hubs_choice_runs_by_its_name(booted: Machine) -> None
     assert json.loads(answer.stdout)["ok"], answer.stderr
     assert not booted.run(["cat", f"{EVIL}/ran"], check=False).stdout
     assert booted.run(["stat", "-c", "%U", "/home/ann/notebooks"]).stdout == "ann\n"
+
+
+def test_the_doctor_names_servers_that_write_to_a_hub_that_is_gone(booted: Machine) -> None:
+    """As SudoSpawner leaves it, and as servers are that an older runbook has started."""
+    booted.run(["cp", "-p", SCRIPT, "/root/script"])
+    booted.write(SCRIPT, f'#!/bin/sh\nexec {SERVER} "$@"\n', mode=0o755)
+    with Visitor() as ann:
+        ann.log_in("ann", PASSWORD).start_server()
+        assert diagnose(booted)["findings"] == []
+        restart(booted)
+        finding = first(booted)
+        assert finding["id"] == "server-output-lost"
+        assert finding["cause"].startswith("What the servers of ann say")
+        mended(booted, finding)
+        booted.run(["cp", "-p", "/root/script", SCRIPT])
+        wait_until("the hub to miss the server", lambda: not ann._is_ready())
 
 
 def test_a_server_has_the_environment_of_the_script_and_not_of_the_hub(booted: Machine) -> None:
