@@ -97,8 +97,8 @@ class Verify(Survival, Services, Handlers, Login, Stage):
                 yield Check("ok", "the server starts", session.spawn())
                 yield self._kernel(session, account)
                 yield from self.output(account.name)
-                yield from self.outlives_the_hub(session)
                 yield from self._pages(session)
+                yield from self.outlives_the_hub(session)
             finally:
                 if not was_running:
                     session.stop_server()
