@@ -19,8 +19,8 @@ KILL = ["systemctl", "kill", "-s", "KILL", "--kill-who=main"]
 FLOOD = """
 import os
 ends = {n: os.path.realpath(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")}
-servers = os.path.realpath(f"/proc/{os.getppid()}/fd/1")
-given = next(int(n) for n, end in ends.items() if os.path.basename(end) == os.path.basename(servers))
+name = os.path.basename(os.path.realpath(f"/proc/{os.getppid()}/fd/1"))
+given = next(int(n) for n, end in ends.items() if os.path.basename(end) == name)
 for _ in range(100_000):
     os.write(given, b"flood\\n")
 print("said")
