@@ -18,8 +18,9 @@ PATIENCE_SECONDS = 3.0
 
 @click.command()
 @click.option("--config", type=Path, metavar="FILE", help="The hub's configuration, if not found.")
+@click.option("--user", metavar="NAME", default="", help="Look at this person's server too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def doctor(config: Path | None, as_json: bool) -> int:
+def doctor(config: Path | None, user: str, as_json: bool) -> int:
     """Look at this machine's hub and say what is wrong and what to do. Changes nothing.
 
     Exits with 1 where something is found.
@@ -27,13 +28,14 @@ def doctor(config: Path | None, as_json: bool) -> int:
     \b
     For example:
         ./runbook doctor
+        ./runbook doctor --user alice
         ./runbook doctor --config /srv/hub/jupyterhub_config.py
     """
     say = threading.Timer(PATIENCE_SECONDS, lambda: click.echo("still looking ...", err=True))
     say.daemon = True
     say.start()
     try:
-        diagnosis = diagnose(config)
+        diagnosis = diagnose(config, user)
     finally:
         say.cancel()
     if as_json:

@@ -9,12 +9,14 @@ from doctor import diagnose, first, mended
 from hub import PROJECT, WHO, latest_record, runbook
 from trees import Layers
 from visitor import Refused, Visitor
+from work import works_on
 
 pytestmark = pytest.mark.machine
 
 
 HOME = "/home/dora"
 CHECKOUT = f"{HOME}/runbook"
+HUB_PID = ["pgrep", "-u", "dora", "-f", "bin/jupyterhub -f"]
 DORA = {"user": "dora", "cwd": CHECKOUT}
 #: The journal of the runbook is the user's own.
 OWN = (CHECKOUT, f"{HOME}/.local/state/jupyterhub-runbook")
@@ -51,6 +53,20 @@ def test_on_a_laptop_the_shared_password_lets_in_and_a_kernel_computes(laptop: M
         dora.stop_server()
     with Visitor() as stranger, pytest.raises(Refused):
         stranger.log_in("dora", "guessed")
+
+
+def test_on_a_laptop_the_hub_may_go_and_work_goes_on(laptop: Machine) -> None:
+    password = laptop.read(f"{OWN[1]}/hub/shared_password").strip()
+    with Visitor() as dora:
+        kernel = dora.log_in("dora", password).start_server().new_kernel()
+        dora.compute("remembered = 6 * 7", kernel)
+        before = laptop.run(HUB_PID).stdout
+        laptop.run(["kill", "-KILL", before.strip()])
+        wait_until("a new hub", lambda: laptop.run(HUB_PID, check=False).stdout not in ("", before))
+        works_on(dora, kernel)
+        dora.stop_server()
+    log = f"{HOME}/.local/state/jupyterhub/server.log"
+    assert laptop.run(["stat", "-c", "%U %a", log]).stdout == "dora 600\n"
 
 
 def test_on_a_laptop_sudospawner_and_pam_say_why_they_are_skipped(laptop: Machine) -> None:

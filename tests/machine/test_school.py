@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 from debian import Machine, wait_until
+from doctor import LOCAL
 from hub import CHECKOUT, WHO, Installed, hub_answers, latest_record, runbook
 from visitor import Refused, Visitor
+from work import NO_TIMER, PROMISED, routed
 
 pytestmark = pytest.mark.machine
 
@@ -149,6 +151,27 @@ def test_an_account_of_that_name_which_is_not_ours_stops_the_proof(school: Machi
         school.run(["test", "-d", "/home/runbook-probe"])
     finally:
         school.run(["userdel", "-r", "runbook-probe"], check=False)
+
+
+def test_after_the_certificate_is_renewed_a_running_server_answers_within_5_s(
+    school: Machine,
+) -> None:
+    school.run(["sh", "-c", f"echo '{NO_TIMER}' >>{LOCAL}"])
+    school.run(["systemctl", "restart", "jupyterhub"])
+    wait_until("the hub", lambda: hub_answers("https://127.0.0.1:8000"))
+    with Visitor("https") as ann:
+        kernel = ann.log_in("ann", "ann's own secret").start_server().new_kernel()
+        ann.compute("remembered = 6 * 7", kernel)
+        school.run(["rm", "/var/lib/jupyterhub/tls/hub.crt", "/var/lib/jupyterhub/tls/hub.key"])
+        words = ("params/school.yaml", "--only", "20-configure", "--only", "70-launch")
+        code, said = runbook(school, "run", *words)
+        assert code == 0, said
+        assert "restart jupyterhub-proxy.service" in str(
+            latest_record(school)["70-launch"]["changes"]
+        )
+        wait_until("the route to the server", lambda: routed(ann), PROMISED)
+        assert ann.compute("remembered", kernel) == "42"
+        ann.stop_server()
 
 
 def test_a_person_taken_out_of_the_group_is_refused(school: Machine) -> None:

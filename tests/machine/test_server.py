@@ -3,9 +3,8 @@
 import re
 
 import pytest
-from debian import Machine, wait_until
-from hub import GROUP, Installed, hub_answers, latest_record, runbook
-from visitor import Visitor
+from debian import Machine
+from hub import GROUP, Installed, latest_record, runbook
 
 pytestmark = pytest.mark.machine
 
@@ -18,13 +17,15 @@ def test_the_run_says_where_the_hub_is_and_who_may_log_in(installed: Installed) 
     assert re.search(r"The record is +runs/\d{8}T\d{6}Z-server/", installed.output)
 
 
-def test_a_second_run_changes_nothing(server: Machine) -> None:
+def test_a_second_run_changes_nothing_and_restarts_nothing(server: Machine) -> None:
+    before = main_pids(server)
     code, said = runbook(server, "run")
     assert code == 0, said
     assert {s["status"] for s in latest_record(server).values()} == {"unchanged"}
     code, said = runbook(server, "plan")
     assert code == 0, said
     assert "nothing to change" in said
+    assert main_pids(server) == before
 
 
 def test_a_changed_parameter_is_planned_as_one_diff_and_then_applied(server: Machine) -> None:
@@ -44,33 +45,6 @@ def test_a_changed_parameter_is_planned_as_one_diff_and_then_applied(server: Mac
     assert runbook(server, "plan", *words)[0] == 0
 
 
-def test_restarts_and_crashes_of_hub_and_proxy_keep_servers_and_kernels(server: Machine) -> None:
-    server.add_user("ben", "correct horse", [GROUP])
-    with Visitor() as ben:
-        ben.log_in("ben", "correct horse").start_server()
-        kernel = ben.new_kernel()
-        ben.compute("remembered = 6 * 7", kernel)
-        for disturb in (
-            ["systemctl", "restart", "jupyterhub"],
-            ["systemctl", "kill", "-s", "KILL", "--kill-who=main", "jupyterhub"],
-            ["systemctl", "kill", "-s", "KILL", "--kill-who=main", "jupyterhub-proxy"],
-        ):
-            disturbed(server, disturb)
-            wait_until("the hub", hub_answers)
-            wait_until("the route to the server", lambda: _answers(ben))
-            assert ben.compute("remembered", kernel) == "42", disturb
-
-
-def disturbed(machine: Machine, disturb: list[str]) -> None:
-    before = _main_pids(machine)
-    machine.run(disturb)
-    wait_until(f"a new process after {disturb}", lambda: _main_pids(machine) - before)
-
-
-def _main_pids(machine: Machine) -> set[str]:
+def main_pids(machine: Machine) -> str:
     show = ["systemctl", "show", "-P", "MainPID", "jupyterhub", "jupyterhub-proxy"]
-    return {*machine.run(show).stdout.split()} - {"0"}
-
-
-def _answers(visitor: Visitor) -> bool:
-    return visitor.web.get(f"{visitor.hub}/user/{visitor.name}/api/kernels").ok
+    return machine.run(show).stdout

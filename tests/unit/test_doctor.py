@@ -189,7 +189,7 @@ def test_the_document_is_json_and_the_same_each_time(tmp_path: Path) -> None:
         return json.dumps(examine(sight_of(tmp_path, pid=0)).as_json())
 
     assert document() == document()
-    parts = {"findings", "mentions", "looked_at", "unseen", "audit"}
+    parts = {"findings", "mentions", "looked_at", "unseen", "audit", "said"}
     assert set(json.loads(document())) == parts
 
 

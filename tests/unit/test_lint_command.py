@@ -214,7 +214,11 @@ def placed(stage: Stage, folder: Path) -> None:
             continue
         if resource.path.suffix in (".py", ""):
             resource.path.parent.mkdir(parents=True, exist_ok=True)
-            text = resource.content if isinstance(resource, File) else "0123456789abcdef"
+            text = (
+                resource.content
+                if isinstance(resource, File)
+                else f"0123456789-{resource.path.name}"
+            )
             resource.path.write_text(text)
             resource.path.chmod(0o700)
 

@@ -11,7 +11,7 @@ import pytest
 
 from runbook.hub.doctor.probes_spawn import wrapper_broken
 from runbook.hub.doctor.sight import Sight
-from runbook.hub.doctor.spawning import Starter, why_not_executable
+from runbook.hub.doctor.spawning import Starter, _executed, why_not_executable
 
 SCRIPT = "#!/bin/sh\nmkdir -p notebooks\necho started\n"
 
@@ -60,3 +60,18 @@ def test_a_script_of_another_kind_gives_way_to_the_server_itself(tmp_path: Path)
     for command in remedy(script):
         subprocess.run(["sh", "-ec", command], check=True)
     assert not script.exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'exec /opt/x/bin/server "$@"',
+        'exec /usr/bin/systemd-cat --identifier=a --priority=debug /opt/x/bin/server "$@"',
+        'exec /usr/bin/systemd-cat --identifier=a \\\n    /opt/x/bin/server "$@"',
+        "exec >>/tmp/log\nexec /opt/x/bin/server --config /etc/x.py",
+    ],
+)
+def test_the_program_that_a_script_becomes_is_found(tmp_path: Path, line: str) -> None:
+    script = tmp_path / "sudospawner-singleuser"
+    script.write_text(f"#!/bin/sh\nmkdir -p notebooks\n{line}\n")
+    assert _executed(script) == Path("/opt/x/bin/server")

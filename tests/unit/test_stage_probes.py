@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from fakes import FakePrograms
 
 from runbook import facts
+from runbook.hub.doctor.log import Line
 from runbook.hub.probe_account import Account
 from runbook.hub.web import LoginRefused
 from runbook.resources import File
-from runbook.stages import CheckMachine, Configure, Install, Sudospawner, Verify, verify
+from runbook.stages import CheckMachine, Configure, Install, Sudospawner, Verify, survival, verify
 
 
 @pytest.mark.parametrize(("sudo", "expected"), [("exit 0", False), ("exit 1", True)])
@@ -115,6 +117,37 @@ class Kernel:
 def test_a_kernel_of_somebody_else_fails(user: str, answer: int, status: str) -> None:
     account = Account("ann", "secret")
     assert Verify()._kernel(Kernel(user, answer), account).status == status  # type: ignore[arg-type]
+
+
+def test_a_server_whose_words_go_through_a_pipe_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE) as piped:
+        monkeypatch.setattr(survival, "servers", lambda person: [piped])
+        monkeypatch.setattr(Verify, "_said", lambda self, person: [Line(0, "a log", "hello")])
+        through_the_hub, readable = Verify().output("ann")
+        piped.kill()
+    assert (through_the_hub.status, f"fd 1 of pid {piped.pid}" in through_the_hub.found) == (
+        "failed",
+        True,
+    )
+    assert readable.status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (["restart jupyterhub.service: a file changes"], True),
+        (["start jupyterhub.service, now and at boot"], True),
+        (["restart under supervisor: jupyterhub: a file changes"], True),
+        (["restart jupyterhub-proxy.service: /opt/jupyterhub.service is newer"], False),
+        (["file /etc/systemd/system/jupyterhub.service", "start jupyterhub at boot"], False),
+        ([], False),
+    ],
+)
+def test_the_hub_is_restarted_for_the_proof_only_where_the_run_did_so(
+    monkeypatch: pytest.MonkeyPatch, made: list[str], expected: bool
+) -> None:
+    monkeypatch.setattr(Verify, "earlier_changes", lambda self: made)
+    assert Verify().hub_was_started() is expected
 
 
 class Cookies:

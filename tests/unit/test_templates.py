@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import getpass
 import json
 import re
 import subprocess
@@ -149,14 +150,52 @@ def test_a_service_s_command_and_scopes_are_texts_and_never_code(
 
 
 @pytest.mark.parametrize(
-    "folder", ["~/x;touch pwned", "~/x'y z", "~/$HOME & more".replace("$", "")]
+    "folder", ["~/x;touch pwned", "~/x'y z", "~/HOME & more", "~/{username}'s", "~/-p"]
 )
 def test_a_server_s_folder_is_made_whatever_its_name(folder: str, tmp_path: Path) -> None:
-    text = next(t for p, t in rendered(Sudospawner(notebook_dir=folder)).items() if "single" in p)
+    text = next(
+        t
+        for p, t in rendered(Sudospawner(notebook_dir=folder, service_manager="supervisor")).items()
+        if "single" in p
+    )
     script = text.replace("exec /opt/jupyterhub/bin/jupyterhub-singleuser", "exec true")
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     subprocess.run(["sh"], input=script, text=True, env=env, cwd=tmp_path, check=True)
-    assert [path.name for path in tmp_path.iterdir()] == [folder.removeprefix("~/")]
+    made = folder.removeprefix("~/").replace("{username}", getpass.getuser())
+    assert {path.name for path in tmp_path.iterdir()} - {".local"} == {made}
+
+
+def test_the_words_of_a_server_are_kept_for_its_person_alone_and_do_not_pile_up(
+    tmp_path: Path,
+) -> None:
+    text = start_script_under_supervisor("exec echo")
+    for word in ("one", "two", "three"):
+        started(text, word, tmp_path)
+    log = tmp_path / ".local/state/jupyterhub/server.log"
+    assert (log.read_text(), log.with_name("server.log.1").read_text()) == ("three\n", "two\n")
+    assert {path.name for path in log.parent.iterdir()} == {"server.log", "server.log.1"}
+    assert (log.stat().st_mode & 0o777, log.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_a_server_starts_where_its_log_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / ".local").write_text("a file in the way")
+    said = started(start_script_under_supervisor("exec touch"), str(tmp_path / "started"), tmp_path)
+    assert (tmp_path / "started").exists()
+    assert "what the server says is lost" in said
+
+
+def start_script_under_supervisor(instead: str) -> str:
+    texts = rendered(Sudospawner(service_manager="supervisor"))
+    text = texts["/opt/jupyterhub/bin/sudospawner-singleuser"]
+    return text.replace("exec /opt/jupyterhub/bin/jupyterhub-singleuser", instead)
+
+
+def started(script: str, word: str, home: Path) -> str:
+    """What is said to the hub."""
+    command = ["/bin/sh", "-c", script, "sh", word]
+    env = {"HOME": str(home)}
+    done = subprocess.run(command, env=env, cwd=home, check=True, capture_output=True, text=True)
+    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

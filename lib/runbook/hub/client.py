@@ -11,7 +11,7 @@ import re
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -125,15 +125,29 @@ class HubSession:
         form = soup(page).select_one("form:has(input[name=scopes])")
         return page if form is None else self._submit(page, form)
 
-    def execute(self, code: str, timeout: float = 30.0) -> str:
-        """Run code in a fresh kernel of the user's server; its stdout and results as text.
+    @contextmanager
+    def kernel(self) -> Iterator[str]:
+        """A fresh kernel of the user's server, for `execute`; ended when the block is left."""
+        if not self._home:
+            raise HubError("no server to run code on", remedy="call spawn() first")
+        kernels = f"{self._home}api/kernels"
+        kernel = f"{kernels}/{self._api('POST', kernels)['id']}"
+        try:
+            yield kernel
+        finally:
+            with suppress(HubError):  # a dead server took its kernels along
+                # A kernel that died is just being restarted, and cannot be deleted at once (500).
+                wait_until(lambda: self._ask("DELETE", kernel).status_code < 500, 5, "its end")
+
+    def execute(self, code: str, timeout: float = 30.0, kernel: str = "") -> str:
+        """Run code in that kernel, or in a fresh one; its stdout and results as text.
 
         HubError with the traceback where the code fails, or where the kernel dies or is late.
         """
         problem = f"no answer within {timeout:.0f} s"
-        with self._kernel() as kernel:
+        with nullcontext(kernel) if kernel else self.kernel() as path:
             try:
-                with closing(self._channel(kernel, timeout)) as channel:
+                with closing(self._channel(path, timeout)) as channel:
                     return "".join(converse(channel, code, time.monotonic() + timeout))
             except websocket.WebSocketTimeoutException:
                 pass
@@ -188,19 +202,6 @@ class HubSession:
         target = urljoin(page.url, str(form.get("action") or page.url))
         fields += typed.items()
         return send(self._web, "POST", target, data=fields, headers={"Referer": page.url})
-
-    @contextmanager
-    def _kernel(self) -> Iterator[str]:
-        if not self._home:
-            raise HubError("no server to run code on", remedy="call spawn() first")
-        kernels = f"{self._home}api/kernels"
-        kernel = f"{kernels}/{self._api('POST', kernels)['id']}"
-        try:
-            yield kernel
-        finally:
-            with suppress(HubError):  # a dead server took its kernels along
-                # A kernel that died is just being restarted, and cannot be deleted at once (500).
-                wait_until(lambda: self._ask("DELETE", kernel).status_code < 500, 5, "its end")
 
     def _channel(self, kernel: str, timeout: float) -> Any:
         url = self._url(f"{kernel}/channels")

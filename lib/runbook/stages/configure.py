@@ -30,12 +30,13 @@ from runbook.resources import (
 from runbook.resources.certificate import look
 from runbook.stages.base import Stage
 from runbook.stages.parameters import Address, HubAccount, Login, Paths, Session
+from runbook.stages.starting import start_script
 from runbook.templates import render
 
-# Its text becomes a part of the fragment that names the authenticator.
-THROTTLE = Path(programs.__file__).with_name("throttle.py")
 # Findings with which the hub exits when it starts: not executed, wrong type, no such class.
 DO_NOT_LOAD = ("JH001", "JH301", "JH302")
+# What starts the server of a hub of one's own.
+SERVER = "jupyterhub-server"
 
 
 class Configured(Paths, HubAccount):
@@ -93,6 +94,8 @@ class Configure(Configured, Address, Login, Session, Stage):
         main = render("jupyterhub_config.py", config_dir=self.config_dir)
         yield File(config / "jupyterhub_config.py", *owner, 0o640, content=main)
         yield self.fragment("20-configure.py", **self._settings())
+        if self.spawner == "local":
+            yield start_script(self, SERVER, *self.hub_owner, journal=False)
         local = config / "jupyterhub_config.d/99-local.py"
         yield File(local, *owner, 0o640, content=render("99-local.py"), once=True)
 
@@ -157,14 +160,13 @@ class Configure(Configured, Address, Login, Session, Stage):
             "cookie_max_age_days": self.cookie_max_age_days,
             "concurrent_spawn_limit": self.concurrent_spawn_limit,
             "active_server_limit": self.active_server_limit,
-            "tls": self.tls,
-            "throttle": THROTTLE.read_text(),
+            "throttle": programs.text("throttle.py"),
             "admins": set(self.admins),
             "delete_invalid_users": self.delete_invalid_users,
             "authenticator": self.authenticator,
             "spawner": self.spawner,
             "allowed_users": {*self.users, *self.admins} or {facts.current_user()},
-            "singleuser": str(Path(self.prefix) / "bin/jupyterhub-singleuser"),
+            "server": str(Path(self.prefix) / "bin" / SERVER),
         }
 
     def _given_certificate(self) -> Check:

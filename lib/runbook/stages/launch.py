@@ -11,6 +11,7 @@ import psutil
 from runbook import facts, machine
 from runbook.checks import Check
 from runbook.hub.web import HubError, hub_version, wait_until
+from runbook.programs import source
 from runbook.resources import (
     BootLinks,
     File,
@@ -24,9 +25,11 @@ from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.managed import HUB, PROXY, Managed
 from runbook.stages.parameters import Address
+from runbook.stages.services import ROUTE_SENDER
 from runbook.templates import render
 
 START_SECONDS = 60
+SEND_ROUTES = "send_routes.py"
 UNITS = Path("/etc/systemd/system")
 VERIFY_UNIT = ("systemd-analyze", "verify", "--man=no", "{}")
 
@@ -58,6 +61,7 @@ class Launch(Managed, Configured, Address, Stage):
             yield Check.that(not taken, f"port {port}", found, "stop it, or set another port")
 
     def resources(self) -> Iterator[Resource]:
+        yield self._route_sender()
         script = self._proxy_script()
         yield script
         managed = self._under_systemd if self.uses_systemd else self._under_supervisor
@@ -69,8 +73,17 @@ class Launch(Managed, Configured, Address, Stage):
         yield self._account()
         yield self._boot()
 
+    @property
+    def _programs_owner(self) -> tuple[str, str]:
+        return ("root", "root") if self.spawner == "sudo" else self.hub_owner
+
+    def _route_sender(self) -> File:
+        """Run at each start of the proxy, so a new one needs no restart."""
+        path = Path(self.prefix) / "lib" / SEND_ROUTES
+        return File(path, *self._programs_owner, 0o644, content=source(SEND_ROUTES))
+
     def _proxy_script(self) -> File:
-        owner, group = ("root", "root") if self.spawner == "sudo" else self.hub_owner
+        owner, group = self._programs_owner
         certificate, key = self.state("tls/hub.crt"), self.state("tls/hub.key")
         content = render(
             "jupyterhub-proxy",
@@ -82,6 +95,8 @@ class Launch(Managed, Configured, Address, Stage):
             token=self.state("proxy_auth_token"),
             certificate=certificate if self.scheme == "https" else "",
             key=key,
+            send_routes=Path(self.prefix) / "lib" / SEND_ROUTES,
+            route_token=self.state("tokens") / ROUTE_SENDER,
         )
         return File(self.bin / "jupyterhub-proxy", owner, group, 0o755, content=content)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runbook import facts
+from runbook import facts, machine
 from runbook.resources import Supervisor
 from runbook.resources.systemd import main_pid
 from runbook.stages.parameters import Paths, ServiceManager
@@ -30,3 +30,11 @@ class Managed(Paths, ServiceManager):
         if self.uses_systemd:
             return main_pid(f"{program}.service")
         return Supervisor(self.supervisor_conf, Path(self.prefix) / "bin").pid(program)
+
+    def restart(self, program: str) -> None:
+        """Start `HUB` or `PROXY` anew."""
+        if self.uses_systemd:
+            machine.run(["systemctl", "restart", f"{program}.service"])
+            return
+        control = Path(self.prefix) / "bin/supervisorctl"
+        machine.run([control, "-c", self.supervisor_conf, "restart", program])

@@ -8,11 +8,11 @@ from typing import Any
 
 from traitlets import validate
 
-from runbook import facts, machine, references
+from runbook import facts, machine, programs, references
 from runbook.checks import Check
 from runbook.resources import Group, Membership, Permissions, Resource, StateFile, User
 from runbook.stages.base import Stage
-from runbook.stages.configure import THROTTLE, Configured
+from runbook.stages.configure import Configured
 from runbook.stages.parameters import People
 from runbook.stages.people import Person, read_people
 
@@ -83,7 +83,9 @@ class Pam(Configured, People, Stage):
             if self.create_system_users and not facts.user_exists(person.name):
                 yield self._account(person)
             yield Membership(person.name, self.user_group)
-        yield self.fragment("40-pam.py", group=self.user_group, throttle=THROTTLE.read_text())
+        yield self.fragment(
+            "40-pam.py", group=self.user_group, throttle=programs.text("throttle.py")
+        )
 
     def probes(self) -> Iterator[Check]:
         reads = machine.run([*self.as_hub(), "test", "-r", str(SHADOW)], check=False).ok

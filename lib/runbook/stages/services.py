@@ -25,7 +25,9 @@ from runbook.stages.parameters import HubServices
 KEYS = ("name", "scopes", "command", "url", "api_token")
 # The hub lets no one delete the user of one's own name, not even a service of that name.
 VERIFIER = "runbook-verify"
-RESERVED = ("customize", "idle-culler", VERIFIER)
+# Has the hub send its routes again, and can do no more: for the proxy's start script.
+ROUTE_SENDER = "runbook-proxy"
+RESERVED = ("customize", "idle-culler", VERIFIER, ROUTE_SENDER)
 # What the idle culler asks for (https://github.com/jupyterhub/jupyterhub-idle-culler, README).
 CULLER_SCOPES = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
 
@@ -94,6 +96,7 @@ class Services(Configured, HubServices, Stage):
             command = [*WITH_THE_HUB, python, *cull]
             yield {**_service({"name": "idle-culler"}), "command": command,
                    "scopes": CULLER_SCOPES, "token": False}  # fmt: skip
+        yield _service({"name": ROUTE_SENDER, "scopes": ["proxy"]})
         if self.spawner == "sudo":
             # What 80-verify needs to clean up after itself, for its own account and no other.
             wanted = ("read:users", "delete:users", "delete:servers")

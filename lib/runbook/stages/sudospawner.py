@@ -11,11 +11,12 @@ from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount, probe_acco
 from runbook.resources import File, Group, Resource
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured, hub_account
-from runbook.stages.parameters import NotebookFolder
+from runbook.stages.parameters import NotebookFolder, ServiceManager
+from runbook.stages.starting import start_script
 from runbook.templates import render
 
 
-class Sudospawner(Configured, NotebookFolder, Stage):
+class Sudospawner(Configured, NotebookFolder, ServiceManager, Stage):
     """Account, group, sudo rule, and what the rule allows to start."""
 
     name = "30-sudospawner"
@@ -39,15 +40,9 @@ class Sudospawner(Configured, NotebookFolder, Stage):
         yield from (ProbeAccount(MEMBER), ProbeAccount(OUTSIDER))
         yield hub_account(self)
         yield Group(self.user_group)
-        yield File(
-            Path(self.prefix) / "bin/sudospawner-singleuser",
-            mode=0o755,
-            content=render(
-                "sudospawner-singleuser",
-                prefix=self.prefix,
-                notebook_dir=self.notebook_dir.replace("~", "$HOME", 1),
-            ),
-        )
+        # The mediator starts what has this name beside it.
+        name = "sudospawner-singleuser"
+        yield start_script(self, name, "root", "root", journal=self.uses_systemd)
         yield File(
             Path("/etc/sudoers.d/jupyterhub"),
             mode=0o440,

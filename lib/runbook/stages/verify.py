@@ -16,9 +16,9 @@ from runbook.hub.web import HubError, LoginRefused, ServiceClient, hub_version
 from runbook.resources import Resource
 from runbook.stages.base import Stage
 from runbook.stages.handlers import Handlers
-from runbook.stages.launch import Launch
 from runbook.stages.parameters import Login
 from runbook.stages.services import VERIFIER, Services
+from runbook.stages.survival import Survival
 
 # Answers who the kernel is, and shows that it computes.
 QUESTION = """
@@ -27,7 +27,7 @@ print(json.dumps({"user": getpass.getuser(), "uid": os.getuid(), "answer": 6 * 7
 """
 
 
-class Verify(Launch, Services, Handlers, Login, Stage):
+class Verify(Survival, Services, Handlers, Login, Stage):
     """The proof: nothing is taken on trust, and nothing is left behind."""
 
     name = "80-verify"
@@ -97,7 +97,9 @@ class Verify(Launch, Services, Handlers, Login, Stage):
             try:
                 yield Check("ok", "the server starts", session.spawn())
                 yield self._kernel(session, account)
+                yield from self.output(account.name)
                 yield from self._pages(session)
+                yield from self.outlives_the_hub(session)
             finally:
                 if not was_running:
                     session.stop_server()

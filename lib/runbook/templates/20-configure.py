@@ -63,5 +63,5 @@ c.JupyterHub.authenticator_class = SharedPasswordAuthenticator
 <% if spawner == "local" %>
 
 c.JupyterHub.spawner_class = "jupyterhub.spawner.LocalProcessSpawner"
-c.Spawner.cmd = [<< singleuser|py >>]
+c.Spawner.cmd = [<< server|py >>]
 <% endif %>

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from runbook import secrets
+from runbook import facts, secrets
+from runbook.errors import RunbookError
 from runbook.hub.doctor import audit
 from runbook.hub.doctor.diagnosis import Diagnosis, Finding, Mention, rank
 from runbook.hub.doctor.installation import find
@@ -22,12 +23,22 @@ from runbook.hub.symptoms import Symptom, symptoms
 __all__ = ["Diagnosis", "Finding", "Mention", "diagnose", "examine", "probe_of"]
 
 
-def diagnose(config: Path | None = None) -> Diagnosis:
-    """Look at this machine's hub, or at the one with the configuration file ``config``."""
+#: Of the lines of one person's server.
+MOST_SAID = 15
+
+
+def diagnose(config: Path | None = None, user: str = "") -> Diagnosis:
+    """Look at this machine's hub, or at the one with the configuration file ``config``.
+
+    At ``user`` too, whether or not their server failed. Raises `RunbookError` where there is no
+    such account.
+    """
+    if user and not facts.user_exists(user):
+        raise RunbookError(f"--user {user}: there is no such account", "getent passwd lists them")
     hub = find(config)
     if hub is None:
         return Diagnosis((_nowhere(config),))
-    sight = Sight(hub)
+    sight = Sight(hub, user)
     with ThreadPoolExecutor(1) as pool:
         meanwhile = pool.submit(audit.of_installation, hub)
         sight.look()
@@ -50,7 +61,14 @@ def examine(sight: Sight) -> Diagnosis:
             mentions.append(Mention(symptom.id, secrets.redact(line)))
     found.sort(key=lambda pair: pair[0])
     findings = tuple(finding for _, finding in found)
-    return Diagnosis(findings, tuple(mentions), tuple(overview(sight)), tuple(sight.unseen))
+    said = [secrets.redact(str(line)) for line in sight.log if line.person == sight.user != ""]
+    return Diagnosis(
+        findings,
+        tuple(mentions),
+        tuple(overview(sight)),
+        tuple(sight.unseen),
+        said=tuple(said[-MOST_SAID:]),
+    )
 
 
 def probe_of(symptom: Symptom) -> Probe:

@@ -42,6 +42,7 @@ class Diagnosis:
     """``findings`` in the order of `rank`; ``unseen`` is what could not be looked at, and why.
 
     ``audit`` is what an auditor asks: facts, which are no findings.
+    ``said`` are the last lines of one person's server, where somebody asked for them.
     """
 
     findings: tuple[Finding, ...]
@@ -49,6 +50,7 @@ class Diagnosis:
     looked_at: tuple[Check, ...] = ()
     unseen: tuple[str, ...] = ()
     audit: tuple[Topic, ...] = ()
+    said: tuple[str, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -68,6 +70,8 @@ class Diagnosis:
             rows = [("warning", m.id, m.line) for m in self.mentions]
             title = "Seen in the log, not confirmed now"
             tables.append(Table(title, ("", "symptom", "line"), rows))
+        if self.said:
+            tables.append(Table("What the server said last", ("line",), [(x,) for x in self.said]))
         rows = [(c.status, c.what, c.found) for c in self.looked_at]
         rows += [("skipped", "could not be looked at", each) for each in self.unseen]
         if rows:

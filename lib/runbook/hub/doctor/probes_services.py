@@ -79,7 +79,7 @@ def start_too_slow(sight: Sight) -> Iterator[Seen]:
             continue
         match, line = late[-1]
         user, seconds = match.groups()
-        if user not in who_failed(x.text for x in sight.lately):
+        if user not in who_failed(x.text for x in sight.lately if not x.person):
             continue  # the next start was in time
         now = int(sight.setting("spawner", trait) or 0)
         if now <= int(seconds):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -22,13 +22,14 @@ from runbook.errors import RunbookError
 from runbook.facts import Listener
 from runbook.hub import lint
 from runbook.hub.configuration import Configuration, read_configuration
-from runbook.hub.doctor import log, web
+from runbook.hub.doctor import web
 from runbook.hub.doctor.addresses import Addresses, addresses
 from runbook.hub.doctor.confidential import register_secrets
 from runbook.hub.doctor.database import Database, look_at
 from runbook.hub.doctor.installation import Installation
 from runbook.hub.doctor.log import Line
-from runbook.hub.doctor.services import Service, is_proxy
+from runbook.hub.doctor.logs import read_logs
+from runbook.hub.doctor.services import is_proxy
 from runbook.hub.doctor.spawning import Spawning, read_spawning
 from runbook.hub.doctor.web import Answer
 
@@ -38,10 +39,14 @@ RECENT = 3600.0
 
 
 class Sight:
-    """What there is to see of one hub. Each fact is an attribute; a test may set it instead."""
+    """What there is to see of one hub, and of one ``user`` of it where somebody asks for them.
 
-    def __init__(self, hub: Installation) -> None:
+    Each fact is an attribute; a test may set it instead.
+    """
+
+    def __init__(self, hub: Installation, user: str = "") -> None:
         self.hub = hub
+        self.user = user
         self.unseen: list[str] = []
 
     def look(self) -> None:
@@ -172,35 +177,14 @@ class Sight:
 
     @cached_property
     def log(self) -> list[Line]:
-        """The last day's lines of hub and proxy, in order."""
-        services = [s for s in (self.hub.service, self.hub.proxy) if s]
-        lines = [line for s in services if s.manager == "systemd" for line in log.of_unit(s.name)]
-        for path in sorted({*self._log_files(services)}):
-            try:
-                lines += log.of_file(path)
-            except OSError as error:
-                self.unseen.append(f"the log {path}: {error.strerror}")
-        if not lines:
-            self.unseen.append("the hub's log: none found, or none that we may read")
-        return log.recent(lines)
-
-    def _log_files(self, services: list[Service]) -> Iterator[Path]:
-        for service in services:
-            yield from (path for path in service.logs if path.exists())
-        for number in (1, 2):  # where a hub started by hand writes to
-            try:
-                target = Path(os.readlink(f"/proc/{self.hub.pid}/fd/{number}"))
-            except OSError:
-                continue
-            if target.is_file():
-                yield target
-        if not self.hub.service and (self.hub.folder / "jupyterhub.log").exists():
-            yield self.hub.folder / "jupyterhub.log"
+        """The last day's lines of hub, proxy, and servers that failed, in order."""
+        return read_logs(self.hub, self.user, self.unseen)
 
     @cached_property
     def started(self) -> float:
         """When the hub was started last, by the clock of its log where that tells; else 0."""
-        starts = [line.time for line in self.log if "Running JupyterHub version" in line.text]
+        own = [line for line in self.log if not line.person]
+        starts = [line.time for line in own if "Running JupyterHub version" in line.text]
         if starts:
             return starts[-1]
         return float(self.process.create_time()) if self.process else 0.0

@@ -72,9 +72,9 @@ def read_spawning(sight: Sight) -> Spawning:
     mediator = str(configuration.value(spawner, "sudospawner_path") or "") if is_sudo else ""
     starter = _of_mediator(mediator, bin) if is_sudo else _of_cmd(configuration, spawner, path)
     sudo = read_sudo(account, path) if is_sudo else Sudo("")
-    said = [line.text for line in sight.log]
+    said = [line.text for line in sight.log if not line.person]
     ways = [sight.hub.python, *([starter.program] if starter.program else [])]
-    found = _people(configuration, spawner, groups, said, ways)
+    found = _people(configuration, spawner, groups, said, ways, sight.user)
     if sudo.program:
         asked = (refusal(sudo.program, account, p.name, mediator) for p in found)
         found = [replace(p, refused=no) for p, no in zip(found, asked, strict=True)]
@@ -107,13 +107,14 @@ def _people(
     groups: Sequence[str],
     said: Sequence[str],
     ways: Sequence[Path],
+    user: str,
 ) -> list[Person]:
-    """Those whose servers failed, and some who may log in, whom the same would meet."""
+    """``user``, those whose servers failed, and some who may log in, whom the same would meet."""
     authenticator = configuration.in_use.get("authenticator", "")
     failed = who_failed(said)
     allowed = [*sorted(configuration.value(authenticator, "allowed_users") or ())]
     members = [name for group in groups for name in facts.members(group)]
-    names = list(dict.fromkeys((*failed, *allowed, *members)))[:MOST]
+    names = list(dict.fromkeys((*([user] if user else ()), *failed, *allowed, *members)))[:MOST]
     folder = str(configuration.value(spawner, "notebook_dir") or "")
     read = (read_person(name, name in failed, folder, ways) for name in names)
     return [person for person in read if person and person.uid != 0]
@@ -142,12 +143,15 @@ def _of_cmd(configuration: Configuration, spawner: str, path: str) -> Starter:
 
 
 def _executed(script: Path) -> Path | None:
-    """What the last ``exec`` of a shell script names, where that is an absolute path."""
+    """What the last ``exec`` of a shell script names, where that is an absolute path.
+
+    systemd-cat(1) is passed over: it executes what follows its own options.
+    """
     try:
-        text = safe_files.glance(script).decode(errors="replace")
-        found = re.findall(r"^\s*exec\s+(/\S+)", text, re.MULTILINE)
+        text = safe_files.glance(script).decode(errors="replace").replace("\\\n", " ")
     except OSError:
         return None
+    found = re.findall(r"^\s*exec\s+(?:\S*/systemd-cat\s+(?:-\S+\s+)*)?(/\S+)", text, re.MULTILINE)
     return Path(found[-1].strip("\"'")) if found else None
 
 
