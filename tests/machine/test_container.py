@@ -8,6 +8,7 @@ from debian import DEADLINE, Machine, wait_until
 from doctor import LOCAL, diagnose, first, mended
 from hub import GROUP, WHO, hub_answers, runbook
 from patient import cannot_start
+from rights import BIND_LOW_PORTS, capabilities, of_a_server
 from trees import Layers
 from visitor import Visitor
 from work import NO_TIMER, PROMISED, routed, works_on
@@ -33,6 +34,7 @@ def test_under_supervisor_a_person_logs_in_and_computes(container: Machine) -> N
     with Visitor() as ann:
         ann.log_in("ann", "correct horse").start_server()
         assert ann.compute(WHO) == "ann 42"
+        assert of_a_server(ann) == {0}
         ann.stop_server()
 
 
@@ -82,6 +84,15 @@ def test_under_supervisor_the_doctor_finds_what_a_server_said_before_it_ended(
     container.run(["cp", "-p", "/root/99-local.py", LOCAL])
     container.run([*CONTROL, "restart", "jupyterhub"])
     wait_until("the hub", hub_answers)
+
+
+def test_under_supervisor_hub_and_proxy_have_the_right_to_bind_their_ports_and_no_other(
+    container: Machine,
+) -> None:
+    for program in ("jupyterhub", "jupyterhub-proxy"):
+        pid = container.run([*CONTROL, "pid", program]).stdout.strip()
+        assert container.run(["ps", "-o", "user=", "-p", pid]).stdout == "jupyterhub\n"
+        assert capabilities(container.read(f"/proc/{pid}/status")) == {BIND_LOW_PORTS}
 
 
 @pytest.mark.parametrize("program", ["jupyterhub", "jupyterhub-proxy"])

@@ -36,6 +36,10 @@ from runbook.stages.kinds import (
 from runbook.stages.names import refuse_hub_user, refuse_person, refuse_user_group
 from runbook.stages.places import refuse_places
 
+PORTS = ("port", "hub_port", "proxy_api_port", "customize_port")
+#: From here on every account may bind, unless ip_unprivileged_port_start (ip(7)) is changed.
+ALWAYS_OPEN = 1024
+
 
 def parameter(trait: Any, help: str) -> Any:
     trait.help = trait.metadata["help"] = help
@@ -85,13 +89,36 @@ class HubAccount(HasTraits):  # type: ignore[misc]
         return ("root", self.hub_user) if self.spawner == "sudo" else _ourselves()
 
 
-class Address(HasTraits):  # type: ignore[misc]
-    """Where the hub listens."""
+class Ports(HasTraits):  # type: ignore[misc]
+    """Where the programs listen; below 1024 no ordinary account can take a port from them."""
+
+    port = parameter(Port(80), "the port people reach the hub at")
+    hub_port = parameter(Port(981), "the hub's own port, for the proxy only")
+    proxy_api_port = parameter(Port(982), "the proxy's API, for the hub only")
+    customize_port = parameter(Port(983), "the port of the customize service, on loopback")
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """By parameter."""
+        return {name: getattr(self, name) for name in PORTS}
+
+    def needs_right_to_bind(self, *names: str) -> bool:
+        """Whether an ordinary account could not bind one of these ports."""
+        first_open = max(facts.first_open_port(), ALWAYS_OPEN)
+        return any(self.ports[name] < first_open for name in names)
+
+    @validate(*PORTS)
+    def _all_different(self, proposal: Any) -> int:
+        if len({*self.ports.values()}) < len(PORTS):
+            told = ", ".join(f"{name} ({number})" for name, number in self.ports.items())
+            raise ParameterError(f"{told} must be {len(PORTS)} different ports")
+        return int(proposal["value"])
+
+
+class Address(Ports):
+    """Where the hub listens, and how connections are secured."""
 
     bind_ip = parameter(IpAddress("127.0.0.1"), "the address people reach the hub at")
-    port = parameter(Port(8000), "the port people reach the hub at")
-    hub_port = parameter(Port(8081), "the hub's own port, for the proxy only")
-    proxy_api_port = parameter(Port(8001), "the proxy's API, for the hub only")
     tls = parameter(
         Choice(["off", "self-signed", "files", "behind-proxy"], "off"),
         "how connections are secured",
@@ -111,15 +138,6 @@ class Address(HasTraits):  # type: ignore[misc]
             )
         return str(proposal["value"])
 
-    @validate("port", "hub_port", "proxy_api_port")
-    def _three_ports(self, proposal: Any) -> int:
-        if len({self.port, self.hub_port, self.proxy_api_port}) < 3:
-            raise ParameterError(
-                f"port ({self.port}), hub_port ({self.hub_port}) and proxy_api_port "
-                f"({self.proxy_api_port}) must be three different ports"
-            )
-        return int(proposal["value"])
-
     @property
     def scheme(self) -> str:
         return "https" if self.tls in ("self-signed", "files") else "http"
@@ -127,7 +145,9 @@ class Address(HasTraits):  # type: ignore[misc]
     @property
     def local_url(self) -> str:
         """The public address as seen from this machine."""
-        return f"{self.scheme}://{_in_url(self._reachable_ip)}:{self.port}"
+        usual = {"http": 80, "https": 443}[self.scheme]
+        port = "" if self.port == usual else f":{self.port}"
+        return f"{self.scheme}://{_in_url(self._reachable_ip)}{port}"
 
     @property
     def _reachable_ip(self) -> str:
@@ -223,7 +243,6 @@ class Customize(HasTraits):  # type: ignore[misc]
     customize_text = parameter(
         Texts(default_value=["Your notebooks are kept on this server."]), "its paragraphs"
     )
-    customize_port = parameter(Port(8090), "the port of the service, on loopback")
     template_paths = parameter(Texts(), "more folders with templates for the hub's pages")
 
 
