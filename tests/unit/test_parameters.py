@@ -11,7 +11,7 @@ import pytest
 from runbook import params
 from runbook.errors import ParameterError
 from runbook.stages import STAGES, Configure, Pam, Stage, Sudospawner, validate
-from runbook.stages.parameters import Address
+from runbook.stages.address import Address
 
 
 def values(**given: Any) -> dict[str, params.Value]:

@@ -8,13 +8,11 @@ from pathlib import Path
 
 from runbook import facts, safe_files
 from runbook.checks import Check
+from runbook.stages.address import ALWAYS_OPEN, PORTS, Address
 from runbook.stages.base import Stage
 from runbook.stages.managed import HUB, PROXY, Managed
 from runbook.stages.names import why_no_person
 from runbook.stages.parameters import (
-    ALWAYS_OPEN,
-    PORTS,
-    Address,
     HubAccount,
     Interpreter,
     Login,

@@ -28,8 +28,9 @@ from runbook.resources import (
     with_parents,
 )
 from runbook.resources.certificate import look
+from runbook.stages.address import Address
 from runbook.stages.base import Stage
-from runbook.stages.parameters import Address, HubAccount, Login, Paths, Session
+from runbook.stages.parameters import HubAccount, Login, Paths, Session
 from runbook.stages.starting import start_script
 from runbook.templates import render
 

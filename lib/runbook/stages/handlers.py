@@ -9,9 +9,10 @@ from pathlib import Path
 from runbook import facts, machine
 from runbook.checks import Check
 from runbook.resources import Directory, File, Resource
+from runbook.stages.address import Ports
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
-from runbook.stages.parameters import Customize, Ports
+from runbook.stages.parameters import Customize
 from runbook.templates import render
 
 # A service that outlives a hub killed with -9 would hold its port and an old token.

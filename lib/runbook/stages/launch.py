@@ -22,10 +22,10 @@ from runbook.resources import (
     Supervisor,
     SystemdService,
 )
+from runbook.stages.address import PORTS, Address
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.managed import HUB, PROXY, Managed
-from runbook.stages.parameters import PORTS, Address
 from runbook.stages.services import ROUTE_SENDER
 from runbook.templates import render
 

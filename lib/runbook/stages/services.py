@@ -18,10 +18,11 @@ from runbook.hub.trial import trial_hub
 from runbook.hub.web import HubError, ServiceClient
 from runbook.params import nearest
 from runbook.resources import Directory, Resource, SecretFile
+from runbook.stages.address import Ports
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.handlers import WITH_THE_HUB
-from runbook.stages.parameters import HubServices, Ports
+from runbook.stages.parameters import HubServices
 
 KEYS = ("name", "scopes", "command", "url", "api_token")
 # The hub lets no one delete the user of one's own name, not even a service of that name.

@@ -1,0 +1,95 @@
+"""The parameters of where the hub and its parts listen."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from traitlets import HasTraits, validate
+
+from runbook import facts
+from runbook.errors import ParameterError
+from runbook.stages.kinds import Choice, IpAddress, OptionalPath, Port
+from runbook.stages.parameters import parameter
+
+#: From here on every account may bind, unless ip_unprivileged_port_start (ip(7)) is changed.
+ALWAYS_OPEN = 1024
+PORTS = ("port", "hub_port", "proxy_api_port", "customize_port")
+
+
+class Ports(HasTraits):  # type: ignore[misc]
+    """Where the programs listen; below 1024 no ordinary account can take a port from them."""
+
+    port = parameter(Port(80), "the port people reach the hub at")
+    hub_port = parameter(Port(981), "the hub's own port, for the proxy only")
+    proxy_api_port = parameter(Port(982), "the proxy's API, for the hub only")
+    customize_port = parameter(Port(983), "the port of the customize service, on loopback")
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """By parameter."""
+        return {name: getattr(self, name) for name in PORTS}
+
+    def needs_right_to_bind(self, *names: str) -> bool:
+        """Whether an ordinary account could not bind one of these ports."""
+        first_open = max(facts.first_open_port(), ALWAYS_OPEN)
+        return any(self.ports[name] < first_open for name in names)
+
+    @validate(*PORTS)
+    def _all_different(self, proposal: Any) -> int:
+        if len({*self.ports.values()}) < len(PORTS):
+            told = ", ".join(f"{name} ({number})" for name, number in self.ports.items())
+            raise ParameterError(f"{told} must be {len(PORTS)} different ports")
+        return int(proposal["value"])
+
+
+class Address(Ports):
+    """Where the hub listens, and how connections are secured."""
+
+    bind_ip = parameter(IpAddress("127.0.0.1"), "the address people reach the hub at")
+    tls = parameter(
+        Choice(["off", "self-signed", "files", "behind-proxy"], "off"),
+        "how connections are secured",
+    )
+    tls_cert = parameter(OptionalPath(""), "for tls: files, the certificate chain (PEM)")
+    tls_key = parameter(OptionalPath(""), "for tls: files, its private key (PEM)")
+
+    @validate("tls", "tls_cert", "tls_key")
+    def _files_go_with_files(self, proposal: Any) -> str:
+        given = bool(self.tls_cert) + bool(self.tls_key)
+        if self.tls == "files" and given < 2:
+            raise ParameterError("tls: files needs tls_cert and tls_key", "give both paths")
+        if self.tls != "files" and given:
+            raise ParameterError(
+                f"tls_cert and tls_key have no effect with tls: {self.tls}",
+                "set tls: files, or leave them out",
+            )
+        return str(proposal["value"])
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls in ("self-signed", "files") else "http"
+
+    @property
+    def local_url(self) -> str:
+        """The public address as seen from this machine."""
+        usual = {"http": 80, "https": 443}[self.scheme]
+        port = "" if self.port == usual else f":{self.port}"
+        return f"{self.scheme}://{_in_url(self._reachable_ip)}{port}"
+
+    @property
+    def _reachable_ip(self) -> str:
+        wildcard = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+        return wildcard.get(self.bind_ip, str(self.bind_ip))
+
+    @property
+    def bind_url(self) -> str:
+        return f"{self.scheme}://{_in_url(self.bind_ip)}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return ipaddress.ip_address(self.bind_ip).is_loopback
+
+
+def _in_url(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip
