@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import errno
 import fnmatch
-import grp
 import os
-import pwd
 import secrets
 import shutil
 import stat
@@ -20,8 +18,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from runbook.safe_paths import PlantedError, holding, kind, opened
+from runbook.safe_paths import PlantedError, holding, kind, numbers, opened
 
 #: Bytes. Nothing that the runbook reads is longer, and a sparse file may claim to be anything.
 LONGEST = 16 << 20
@@ -71,7 +70,7 @@ def read(path: Path) -> bytes:
     with opened(path, follow=True) as descriptor:
         found = os.fstat(descriptor)
         if kind(found) != "file":
-            raise _not_a_file(path, found)
+            raise PlantedError(f"{path} is a {kind(found)}, not a file", "move it away")
         if found.st_size > LONGEST:
             raise PlantedError(f"{path} has {found.st_size} bytes: it is not what it should be")
         try:
@@ -82,15 +81,22 @@ def read(path: Path) -> bytes:
 
 
 def glance(path: Path) -> bytes:
-    """What a file holds that is only looked at, to say what is in it: links are followed.
+    """What a file holds that is only looked at; see `open_to_look`."""
+    with open_to_look(path) as file:
+        return file.read(LONGEST)
+
+
+def open_to_look(path: Path) -> BinaryIO:
+    """A file to say what is in it: links are followed.
 
     Raises OSError where it is no file, or cannot be read.
     """
-    with open(path, "rb", opener=_at_once) as file:
-        found = os.fstat(file.fileno())
-        if kind(found) != "file":
-            raise OSError(errno.EINVAL, f"is a {kind(found)}, not a file", str(path))
-        return file.read(LONGEST)
+    file = open(path, "rb", opener=_at_once)  # noqa: SIM115 - the caller closes it
+    found = os.fstat(file.fileno())
+    if kind(found) != "file":
+        file.close()
+        raise OSError(errno.EINVAL, f"is a {kind(found)}, not a file", str(path))
+    return file
 
 
 def text(path: Path) -> str:
@@ -138,7 +144,7 @@ def give(path: Path, owner: str, group: str, mode: int) -> None:
     """Set owner, group and mode of a file or a folder."""
     with opened(path) as descriptor:
         here = f"/proc/self/fd/{descriptor}"  # fchown(2) does not take a descriptor of this kind
-        os.chown(here, *_numbers(owner, group))
+        os.chown(here, *numbers(owner, group))
         os.chmod(here, mode)
 
 
@@ -196,16 +202,6 @@ def temporary_folder(name: str, group: str = "") -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _not_a_file(path: Path, found: os.stat_result) -> PlantedError:
-    return PlantedError(f"{path} is a {kind(found)}, not a file", "move it away")
-
-
-def _numbers(owner: str, group: str) -> tuple[int, int]:
-    """The numbers of an account and a group, which may be given by number, too."""
-    uid = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
-    return uid, int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
-
-
 def _at_once(name: str, flags: int) -> int:
     """Open without waiting: for whoever is to write to a pipe, or to give up a lease."""
     return os.open(name, flags | os.O_NONBLOCK)
@@ -215,7 +211,7 @@ def _fill(descriptor: int, content: bytes, mode: int, owner: tuple[str, str] | N
     with open(descriptor, "wb", closefd=False) as file:
         file.write(content)  # all of it or an error, unlike os.write
     if owner:
-        os.fchown(descriptor, *_numbers(*owner))
+        os.fchown(descriptor, *numbers(*owner))
     os.fchmod(descriptor, mode)
     os.fsync(descriptor)
 

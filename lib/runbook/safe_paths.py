@@ -8,6 +8,7 @@ belongs to us, to root or to the owner of its folder.
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import stat
@@ -152,3 +153,9 @@ def account(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def numbers(owner: str, group: str) -> tuple[int, int]:
+    """The numbers of an account and a group, which may be given by number, too."""
+    uid = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+    return uid, int(group) if group.isdigit() else grp.getgrnam(group).gr_gid

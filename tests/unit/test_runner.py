@@ -62,7 +62,7 @@ def order(dry_run: bool = False, **given: Any) -> Order:
 
 
 def test_a_notebook_is_given_only_what_differs_from_its_own_parameters() -> None:
-    wanted = order(port=8443, hub_port=8081, cull_idle_timeout=1)
+    wanted = order(port=8443, hub_port=981, cull_idle_timeout=1)
     assert runner._injected(Configure, wanted) == {"port": 8443, "dry_run": False}
 
 

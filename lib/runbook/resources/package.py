@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from runbook import machine
+from runbook import machine, safe_files
 from runbook.resources import dpkg
 from runbook.resources.base import Change, Resource
 
@@ -50,12 +49,7 @@ class AptPackage(Resource):
         """
         kept = self._before(backups)
         if not kept.exists():
-            new = kept.with_name(f"{kept.name}.new")
-            with new.open("w") as file:
-                file.write("\n".join(sorted(_known())))
-                file.flush()
-                os.fsync(file.fileno())
-            new.rename(kept)
+            safe_files.write(kept, "\n".join(sorted(_known())).encode(), mode=0o600)
 
     def apply(self) -> None:
         dpkg.run("dpkg", "--configure", "-a")  # what a crash left unpacked
@@ -83,7 +77,7 @@ class AptPackage(Resource):
             # dpkg refuses where a package needs it; apt-get would remove that one, too.
             self._remove("--remove" if state.configured else "--purge", [self.name])
             self._remove("--purge", brought)
-        self._before(backups).unlink(missing_ok=True)
+        safe_files.remove(self._before(backups))
 
     def _remove(self, how: str, names: list[str]) -> None:
         # Debian's sudo refuses to go where root has no password; it was not there before.
@@ -107,7 +101,7 @@ class AptPackage(Resource):
         """What came along with it and nothing else needs, that nobody has asked for since."""
         if not self._before(backups).exists():
             return []
-        before = set(self._before(backups).read_text().split())
+        before = set(safe_files.text(self._before(backups)).split())
         orphans = _removed("autoremove")
         return sorted(
             _removed("purge", "--auto-remove", self.name) - orphans - before - {self.name}

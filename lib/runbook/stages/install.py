@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from runbook import machine
+from runbook import machine, safe_files
 from runbook.checks import Check
 from runbook.resources import (
     AptPackage,
@@ -109,8 +108,8 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
     def _registry(self) -> Check:
         """Ask the package index one small question before anything is begun."""
         lock = (LOCKS / "node.txt").read_text()
-        with TemporaryDirectory(prefix="runbook-uv-") as folder, uv_in(Path(folder)) as uv:
-            ask = ("pip", "install", "--dry-run", "--no-deps", "--target", folder, "-r", "-")
+        with safe_files.temporary_folder("uv") as folder, uv_in(folder) as uv:
+            ask = ("pip", "install", "--dry-run", "--no-deps", "--target", str(folder), "-r", "-")
             asked = uv(*ask, "--python", sys.executable, check=False, input=lock)
         said = (asked.stderr.strip().splitlines() or [""])[-1].strip()
         remedy = "check the network, /etc/resolv.conf, proxy settings and uv's index (UV_INDEX_URL)"

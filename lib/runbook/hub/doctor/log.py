@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from runbook import facts, machine
+from runbook import facts, machine, safe_files
 
 #: Enough for a day of trouble, and read in a moment.
 LINES = 2000
@@ -83,7 +83,7 @@ def _entries(unit: str, *accounts: str) -> Iterator[Line]:
 
 def of_file(path: Path) -> Iterator[Line]:
     """The last lines of a log file. Raises OSError where it cannot be read."""
-    with path.open("rb") as file:
+    with safe_files.open_to_look(path) as file:
         yield from _of(file, str(path))
 
 

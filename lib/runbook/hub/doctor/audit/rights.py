@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook import facts, machine
+from runbook import facts, machine, safe_files
 from runbook.hub.doctor.audit.fact import Fact, judged
 from runbook.hub.doctor.installation import Installation
 from runbook.hub.doctor.sudo import Rule, read_sudo
@@ -139,7 +139,7 @@ def named(paths: Sequence[str], most: int = MOST) -> str:
 def _groups(hub: Installation) -> Fact:
     """Of the running hub: a membership counts from the process's start."""
     file = Path(f"/proc/{hub.pid}/status")
-    lines = file.read_text().splitlines() if hub.pid else []
+    lines = safe_files.glance(file).decode().splitlines() if hub.pid else []
     told = next((line.partition(":")[2].split() for line in lines if line[:7] == "Groups:"), None)
     source = str(file) if told is not None else f"id {hub.account}"
     if told is None:

@@ -7,10 +7,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
+from pathlib import Path
 
 import yaml
 
-from runbook import machine
+from runbook import machine, safe_files
 from runbook.hub.doctor.audit.fact import Fact
 from runbook.hub.doctor.installation import Installation
 from runbook.hub.doctor.services import Service
@@ -102,7 +103,7 @@ def _listed(items: Sequence[str]) -> str:
 
 def _is_ours(service: Service) -> bool:
     try:
-        with open(service.properties.get("FragmentPath", ""), errors="replace") as unit:
-            return HEADER in unit.readline()
+        unit = safe_files.glance(Path(service.properties.get("FragmentPath", "")))
+        return HEADER.encode() in unit.partition(b"\n")[0]
     except OSError:
         return False
