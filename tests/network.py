@@ -3,7 +3,7 @@
     with Network() as network:
         subprocess.run(network.inside(["ip", "address"]))
 
-What listens on port 8000 there listens there alone, so several test sessions, or several workers
+What listens on port 80 there listens there alone, so several test sessions, or several workers
 of one, can have machines at the same time. The way out is slirp4netns, which needs no firewall
 rule and changes nothing of this computer. Where it is not there, machines share its network.
 """

@@ -131,6 +131,11 @@ def _listener(port: int, pid: int) -> Listener:
         return Listener(port, pid, "?", "")
 
 
+def first_open_port() -> int:
+    """From this TCP port on every account may bind; ip(7)."""
+    return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+
+
 def processes(word: str) -> Iterator[psutil.Process]:
     """Processes with ``word`` in their command line."""
     for process in psutil.process_iter(["cmdline"]):

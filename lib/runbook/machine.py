@@ -30,6 +30,8 @@ KERNELS_OWN = (
     secrets.CHANNEL_VARIABLE,
 )
 TAIL_LINES = 20
+#: To `become` an account that may bind ports below 1024, as its child processes then may.
+LOW_PORTS = ("--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service")
 
 # What a failing command says, and what the person should do about it.
 REMEDIES = (
@@ -133,9 +135,12 @@ def environment(first: Path | None = None) -> dict[str, str]:
     return {**inherited, "LC_ALL": "C.UTF-8", "PATH": ":".join(filter(None, folders))}
 
 
-def become(user: str | int, group: str | int) -> list[str]:
-    """The words that run a command as an account, by names or numbers, with all its groups."""
-    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", "--"]
+def become(user: str | int, group: str | int, *rights: str) -> list[str]:
+    """The words that run a command as an account, by names or numbers, with all its groups.
+
+    ``rights`` are words of setpriv(1) that leave it more than an account has: `LOW_PORTS`.
+    """
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", *rights, "--"]
 
 
 def _shown(argv: Sequence[str]) -> str:

@@ -6,7 +6,7 @@
         machine.push(checkout, "/home/ann/runbook", owner="ann")
         machine.run(["./runbook", "run"], user="ann", cwd="/home/ann/runbook")
 
-The network is the host's: what listens on port 8000 inside listens on port 8000 of this computer.
+The network is the host's: what listens on port 80 inside listens on port 80 of this computer.
 Sessions in network namespaces of their own (`nsenter --net=...`) do not wait for each other.
 """
 
@@ -31,7 +31,9 @@ import registries
 from trees import Layers, Overlay, base_tree
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-HUB_PORTS = (8000, 8081, 8001)
+HUB_PORTS = (80, 443, 981, 982, 983)
+#: Without root, and what JupyterHub takes by itself.
+HIGH_PORTS = (8000, 8081, 8001, 8090)
 T = TypeVar("T")
 #: Seconds that whatever ends by itself may take: a loaded computer is no failure.
 DEADLINE = 300.0
@@ -64,7 +66,7 @@ def wait_until(what: str, happened: Callable[[], T], timeout: float = DEADLINE) 
     return answer
 
 
-def held_ports(ports: Sequence[int] = HUB_PORTS) -> list[int]:
+def held_ports(ports: Sequence[int] = (*HUB_PORTS, *HIGH_PORTS)) -> list[int]:
     """Those of the ports on which someone on this computer is listening."""
     return [port for port in ports if _answers(port)]
 

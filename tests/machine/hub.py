@@ -12,7 +12,10 @@ from trees import Layers
 PROJECT = Path(__file__).resolve().parents[2]
 CHECKOUT = "/srv/runbook"
 GROUP = "jupyterhub-users"
-URL = "http://127.0.0.1:8000"
+URL = "http://127.0.0.1"
+TLS = "https://127.0.0.1"
+#: On a laptop, and of a hub that says nothing of its port.
+HIGH = "http://127.0.0.1:8000"
 WHO = "import getpass; print(getpass.getuser(), 6*7)"
 
 

@@ -121,9 +121,9 @@ def is_named_first_and_mended_as_printed(machine: Machine, case: Case) -> None:
     put_back(machine, case.restart)
 
 
-def cannot_start(name: str) -> bool:
+def cannot_start(name: str, person: Visitor | None = None) -> bool:
     """Log in, and ask for the server: whether the person is told that it failed."""
-    with Visitor() as person:
+    with person or Visitor() as person:
         person.log_in(name, PASSWORD)
         server = f"{person.hub}/hub/api/users/{name}/server"
         headers = {"X-XSRFToken": _xsrf(person)}

@@ -6,6 +6,7 @@ import pytest
 from debian import Machine, wait_until
 from doctor import diagnose, first, mended
 from hub import GROUP, WHO, hub_answers, runbook
+from rights import BIND_LOW_PORTS, capabilities, of_a_server
 from trees import Layers
 from visitor import Visitor
 
@@ -29,7 +30,17 @@ def test_under_supervisor_a_person_logs_in_and_computes(container: Machine) -> N
     with Visitor() as ann:
         ann.log_in("ann", "correct horse").start_server()
         assert ann.compute(WHO) == "ann 42"
+        assert of_a_server(ann) == {0}
         ann.stop_server()
+
+
+def test_under_supervisor_hub_and_proxy_have_the_right_to_bind_their_ports_and_no_other(
+    container: Machine,
+) -> None:
+    for program in ("jupyterhub", "jupyterhub-proxy"):
+        pid = container.run([*CONTROL, "pid", program]).stdout.strip()
+        assert container.run(["ps", "-o", "user=", "-p", pid]).stdout == "jupyterhub\n"
+        assert capabilities(container.read(f"/proc/{pid}/status")) == {BIND_LOW_PORTS}
 
 
 @pytest.mark.parametrize("program", ["jupyterhub", "jupyterhub-proxy"])

@@ -46,9 +46,9 @@ def test_a_stopped_hub_is_said_to_be_stopped(server: Machine) -> None:
 @pytest.mark.main
 def test_the_public_port_is_taken_while_the_hub_says_it_runs(server: Machine) -> None:
     server.run(["systemctl", "stop", "jupyterhub-proxy"])
-    unit = ["systemd-run", "--unit=intranet", "python3", "-m", "http.server", "8000"]
+    unit = ["systemd-run", "--unit=intranet", "python3", "-m", "http.server", "80"]
     server.run([*unit, "-b", "127.0.0.1"])
-    wait_until("the other program", lambda: listens(8000))
+    wait_until("the other program", lambda: listens(80))
     server.run(["systemctl", "start", "jupyterhub-proxy"])
     assert not hub_answers()
     finding = first(server)

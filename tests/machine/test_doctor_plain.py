@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from debian import Machine, wait_until
 from doctor import diagnose, first, mend
-from hub import Installed, hub_answers
+from hub import HIGH, Installed
+from hub import hub_answers as answers
 from patient import cannot_start
 from visitor import Visitor
 
@@ -55,6 +56,10 @@ def hub(plain: Machine) -> Iterator[Machine]:
     wait_until("its end", lambda: not hub_answers())
 
 
+def hub_answers() -> bool:
+    return answers(HIGH)
+
+
 def start(machine: Machine, folder: str, account: str = "plain", path: str = PATH) -> None:
     line = f"cd {folder} && setsid -f env PATH={path} jupyterhub -f {folder}/jupyterhub_config.py"
     machine.run(["sh", "-c", f"{line} >>jupyterhub.log 2>&1"], user=account)
@@ -70,7 +75,7 @@ def is_running(machine: Machine) -> bool:
 
 
 def works() -> None:
-    with Visitor() as visitor:
+    with Visitor(port=8000) as visitor:
         visitor.log_in("plain", "correct horse").start_server()
         visitor.stop_server()
 
@@ -117,7 +122,7 @@ def test_a_hub_that_was_installed_in_roots_private_home(plain: Machine) -> None:
     plain.run(["ln", "-sfn", "/opt/jupyterhub/bin/node", "/usr/local/bin/node"])
     start(plain, home, "root", path)
     wait_until("the hub", hub_answers)
-    assert cannot_start("plain")
+    assert cannot_start("plain", Visitor(port=8000))
     finding = first(plain)
     assert (finding["id"], finding["commands"]) == ("programs-closed", ["chmod o+x /root"])
     mend(plain, finding)

@@ -24,7 +24,7 @@ from doctor import (
     mended,
     restart,
 )
-from hub import CHECKOUT, GROUP, Installed, hub_answers, runbook
+from hub import CHECKOUT, GROUP, URL, Installed, hub_answers, runbook
 from patient import works
 from visitor import Visitor
 
@@ -74,12 +74,12 @@ def test_no_secret_is_in_what_it_says(server: Machine) -> None:
 def test_browsing_the_hubs_own_port(server: Machine) -> None:
     with Visitor() as lost:
         lost.log_in("ann", PASSWORD).start_server()
-        page = lost.web.get("http://127.0.0.1:8081/user/ann/lab", timeout=DEADLINE)
+        page = lost.web.get("http://127.0.0.1:981/user/ann/lab", timeout=DEADLINE)
         assert (page.status_code, "Redirect loop detected" in page.text) == (500, True)
         lost.stop_server()
     finding = first(server)
     assert finding["id"] == "hub-port-browsed"
-    assert "http://127.0.0.1:8000/" in finding["remedy"]
+    assert "http://127.0.0.1/" in finding["remedy"]
     works("ann")
     restart(server)  # nobody has browsed that port since
     assert diagnose_warm(server)["findings"] == []
@@ -87,8 +87,8 @@ def test_browsing_the_hubs_own_port(server: Machine) -> None:
 
 def test_the_hubs_port_is_taken(server: Machine) -> None:
     server.run(["systemctl", "stop", "jupyterhub"])
-    server.run(["setsid", "-f", "python3", "-m", "http.server", "-b", "127.0.0.1", "8081"])
-    wait_until("the other program", lambda: listens(8081))
+    server.run(["setsid", "-f", "python3", "-m", "http.server", "-b", "127.0.0.1", "981"])
+    wait_until("the other program", lambda: listens(981))
     server.run(["systemctl", "start", "jupyterhub"])
     wait_until("the hub's end", lambda: "in use" in hub_log(server))
     finding = first(server)
@@ -208,6 +208,4 @@ def test_the_notebook_shows_the_diagnosis_and_does_not_fail(server: Machine) -> 
 
 def _reported() -> int:
     headers = {"Authorization": "token 0123456789abcdef0123"}
-    return requests.get(
-        "http://127.0.0.1:8000/hub/api/users", headers=headers, timeout=DEADLINE
-    ).status_code
+    return requests.get(f"{URL}/hub/api/users", headers=headers, timeout=DEADLINE).status_code

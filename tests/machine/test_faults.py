@@ -22,7 +22,7 @@ from faults import (
     machine_is_sound,
     notebooks_are_true,
 )
-from hub import CHECKOUT, Installed, hub_answers, latest_record, runbook
+from hub import CHECKOUT, TLS, Installed, hub_answers, latest_record, runbook
 from trees import Layers
 
 from runbook.resources import Resource
@@ -107,7 +107,7 @@ SETTINGS = {
     "File": Setting(),
     "Permissions": Setting(script="chmod 0600 /etc/shadow"),
     "Membership": Setting(),
-    "Certificate": Setting(words=("--set=tls=self-signed",)),
+    "Certificate": Setting(words=("--set=tls=self-signed", "--set=port=443")),
     "SystemdService": Setting(),
     "Supervisor": Setting(init=False),
     "BootLinks": Setting(init=False),
@@ -176,7 +176,6 @@ def nothing_is_left_to_do(machine: Machine, setting: Setting, how: str) -> None:
     assert code == 0, (how, said)
 
 
-TLS = "https://127.0.0.1:8000"
 STAGES = (
     *("00-check", "10-install", "20-configure", "30-sudospawner", "40-pam", "50-handlers"),
     *("60-services", "70-launch", "80-verify"),

@@ -176,8 +176,8 @@ def test_no_machine_outlives_a_killed_session(debian_base: Layers, tmp_path: Pat
 
 
 def test_a_port_in_use_is_refused_before_booting(debian_base: Layers) -> None:
-    refused = pytest.raises(AssertionError, match="port 8081 is in use on this computer")
-    with socket.create_server(("127.0.0.1", 8081)), Machine(debian_base) as machine, refused:
+    refused = pytest.raises(AssertionError, match="port 981 is in use on this computer")
+    with socket.create_server(("127.0.0.1", 981)), Machine(debian_base) as machine, refused:
         machine.boot()
 
 

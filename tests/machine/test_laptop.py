@@ -45,11 +45,11 @@ def test_on_a_laptop_the_shared_password_lets_in_and_a_kernel_computes(laptop: M
     state = f"{OWN[1]}/hub"
     password = laptop.read(f"{state}/shared_password").strip()
     assert laptop.run(["stat", "-c", "%U %a", f"{state}/shared_password"]).stdout == "dora 600\n"
-    with Visitor() as dora:
+    with Visitor(port=8000) as dora:
         dora.log_in("dora", password).start_server()
         assert dora.compute(WHO) == "dora 42"
         dora.stop_server()
-    with Visitor() as stranger, pytest.raises(Refused):
+    with Visitor(port=8000) as stranger, pytest.raises(Refused):
         stranger.log_in("dora", "guessed")
 
 

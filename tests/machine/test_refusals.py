@@ -83,13 +83,13 @@ def test_a_bad_name_in_users_file_is_refused_with_its_line(bare: Machine) -> Non
 
 
 def test_a_taken_port_is_named_with_who_holds_it(bare: Machine) -> None:
-    holder = bare.start(["python3", "-m", "http.server", "8000", "--bind", "127.0.0.1"])
+    holder = bare.start(["python3", "-m", "http.server", "80", "--bind", "127.0.0.1"])
     try:
         outcome = runbook(bare, "run")
     finally:
         bare.run(["pkill", "-f", "http.server"])
         holder.wait(timeout=DEADLINE)
-    refused(outcome, 1, "port 8000: taken by python3 (pid", "set another `port`")
+    refused(outcome, 1, "port 80: taken by python3 (pid", "set another `port`")
 
 
 def test_without_root_the_server_is_refused(bare: Machine) -> None:

@@ -32,9 +32,9 @@ def records(
         good = _copied(machine, kept / "good")
         machine.boot()
         machine.run(["systemctl", "stop", "jupyterhub", "jupyterhub-proxy"])
-        wait_until("the hub's port", lambda: 8000 not in held_ports())
-        machine.start(["python3", "-m", "http.server", "8000"])
-        wait_until("a stranger on the hub's port", lambda: 8000 in held_ports())
+        wait_until("the hub's port", lambda: 80 not in held_ports())
+        machine.start(["python3", "-m", "http.server", "80"])
+        wait_until("a stranger on the hub's port", lambda: 80 in held_ports())
         code, said = runbook(machine, "run", "--set", "default_url=/tree", "--from", "20")
         assert code == 1, said
         failed = _copied(machine, kept / "failed")
@@ -74,7 +74,7 @@ def test_a_failed_run_says_first_what_failed_why_and_how_to_go_on(
     for words in (
         "✗ Failed at 70-launch",
         "70-launch, in its checks, before it changed anything",
-        "port 8000: taken by python3 (pid",
+        "port 80: taken by python3 (pid",
         "stop it, or set another port",
         "./runbook run params/server.yaml --set default_url=/tree --from 20-configure",
     ):

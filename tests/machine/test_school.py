@@ -13,6 +13,7 @@ pytestmark = pytest.mark.machine
 PARAMS = """
 extends: server.yaml
 bind_ip: 0.0.0.0
+port: 443
 tls: self-signed
 users_file: /srv/people.csv
 users: [ann]

@@ -22,6 +22,7 @@ PASSWORD = f"ann's own & {uuid.uuid4().hex}"
 SETTINGS = (
     "users=[ann, ben]",
     "create_system_users=true",
+    "port=443",
     "tls=self-signed",
     'initial_passwords={ann: "env:ANN_PASSWORD"}',
     'services=[{name: inventory, scopes: ["list:users"], api_token: "env:INVENTORY_TOKEN"}]',

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.machine
 
 PEOPLE = (
     *("--set=users=[ann, ben]", "--set=create_system_users=true", "--set=tls=self-signed"),
+    "--set=port=443",
     "--set=customize=both",
 )
 LOCAL = "/etc/jupyterhub/jupyterhub_config.d/99-local.py"

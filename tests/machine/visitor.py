@@ -17,8 +17,6 @@ import requests
 import websocket
 from debian import DEADLINE, wait_until
 
-PORT = 8000
-
 
 class Refused(Exception):
     """The hub did not let the visitor in."""
@@ -27,8 +25,8 @@ class Refused(Exception):
 class Visitor:
     """One person at the hub's public port of this computer."""
 
-    def __init__(self, scheme: str = "http", port: int = PORT) -> None:
-        self.hub = f"{scheme}://127.0.0.1:{port}"
+    def __init__(self, scheme: str = "http", port: int = 0) -> None:
+        self.hub = f"{scheme}://127.0.0.1:{port}" if port else f"{scheme}://127.0.0.1"
         self.web = requests.Session()
         self.web.trust_env = False
         self.web.verify = False

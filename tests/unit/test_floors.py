@@ -19,6 +19,7 @@ FLOORS = (
         "display",
         "errors",
         "templates",
+        "programs",
         "checks",
     ),
     ("resources",),

@@ -100,12 +100,26 @@ def test_tls_false_is_off_since_yaml_reads_a_bare_off_so() -> None:
     assert Address(tls=False).tls == "off"
 
 
-def test_three_ports_that_are_not_three_are_refused() -> None:
-    assert "must be three different ports" in refusal(port=8081)
+@pytest.mark.parametrize(
+    "given", [{"port": 981}, {"proxy_api_port": 80}, {"customize_port": 980, "hub_port": 980}]
+)
+def test_ports_of_which_two_are_one_are_refused(given: dict[str, int]) -> None:
+    assert "must be 4 different ports" in refusal(**given)
+
+
+def test_a_service_of_this_machine_has_a_port_of_its_own() -> None:
+    def told(url: str) -> str:
+        return refusal(services=[{"name": "a", "url": url}])
+
+    assert "http://127.0.0.1:981 has the port of `hub_port`" in told("http://127.0.0.1:981")
+    assert "http://localhost/x has the port of `port`" in told("http://localhost/x")
+    assert "is no url" in told("http://[::1")
+    validate(values(services=[{"name": "a", "url": "http://127.0.0.1:984"}]))
+    validate(values(services=[{"name": "a", "url": "http://192.0.2.7:80"}]))
 
 
 def test_ports_may_change_places() -> None:
-    validate(values(port=8081, hub_port=8000))
+    validate(values(port=981, hub_port=80))
 
 
 def test_tls_files_without_its_files_is_refused() -> None:
@@ -130,7 +144,9 @@ def test_a_bind_ip_that_is_no_address_is_refused(address: str) -> None:
     ("ip", "url"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]")]
 )
 def test_the_local_url_is_one_that_a_browser_can_open(ip: str, url: str) -> None:
-    assert Address(bind_ip=ip).local_url == f"http://{url}:8000"
+    assert Address(bind_ip=ip).local_url == f"http://{url}"
+    assert Address(bind_ip=ip, port=8000).local_url == f"http://{url}:8000"
+    assert Address(bind_ip=ip, port=443, tls="self-signed").local_url == f"https://{url}"
 
 
 def test_a_tilde_is_the_home_of_who_runs_the_runbook() -> None:
@@ -185,9 +201,9 @@ def test_a_plain_variable_that_no_stage_knows_is_refused() -> None:
 
 
 def test_a_parameter_of_another_stage_is_no_error() -> None:
-    assert Configure.from_namespace({"cull_idle_timeout": 60}).port == 8000
+    assert Configure.from_namespace({"cull_idle_timeout": 60}).port == 80
 
 
 def test_modules_and_names_of_ipython_are_no_parameters() -> None:
     namespace = {"_x": 1, "__name__": "m", "In": [], "Out": {}, "os": os, "Stage": Stage, "f": len}
-    assert Configure.from_namespace(namespace).port == 8000
+    assert Configure.from_namespace(namespace).port == 80

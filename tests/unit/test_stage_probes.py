@@ -11,7 +11,7 @@ from runbook import facts
 from runbook.hub.probe_account import Account
 from runbook.hub.web import LoginRefused
 from runbook.resources import File
-from runbook.stages import CheckMachine, Configure, Sudospawner, Verify, verify
+from runbook.stages import CheckMachine, Configure, Services, Sudospawner, Verify, verify
 
 
 @pytest.mark.parametrize(("sudo", "expected"), [("exit 0", False), ("exit 1", True)])
@@ -93,6 +93,46 @@ def test_an_account_of_the_system_as_a_user_of_the_hub_fails(
 )  # fmt: skip
 def test_passwords_in_clear_beyond_this_machine_fail(values: dict[str, str], status: str) -> None:
     assert CheckMachine(**values)._exposure().status == status
+
+
+HIGH = {"port": 8000, "hub_port": 8081, "proxy_api_port": 8001, "customize_port": 8090}
+KEPT = "ports that no other account can take"
+
+
+@pytest.mark.parametrize(
+    ("root", "first_open", "ports", "told"),
+    [
+        (True, 1024, {}, ("ok", KEPT, "")),
+        (True, 1024, HIGH, ("warning", KEPT, "choose ports below 1024")),
+        (True, 1024, {"port": 8000}, ("warning", KEPT, "choose ports below 1024")),
+        (True, 0, {}, ("warning", KEPT, "sysctl -w net.ipv4.ip_unprivileged_port_start=1024")),
+        (False, 1024, HIGH, ("warning", KEPT, "have root install the hub")),
+        (False, 1024, {}, ("failed", "port 80, 981, 982, 983", "set ports from 1024 on")),
+        (False, 982, HIGH | {"port": 981}, ("failed", "port 981", "set ports from 982 on")),
+    ],
+)
+def test_ports_that_any_account_may_take_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+    root: bool,
+    first_open: int,
+    ports: dict[str, int],
+    told: tuple[str, str, str],
+) -> None:
+    monkeypatch.setattr(facts, "is_root", lambda: root)
+    monkeypatch.setattr(facts, "first_open_port", lambda: first_open)
+    first = next(CheckMachine(**ports)._who_may_bind())
+    assert (first.status, first.what) == told[:2]
+    assert told[2] in first.remedy
+
+
+@pytest.mark.parametrize(("port", "status"), [(984, "ok"), (9000, "warning")])
+def test_a_service_on_a_port_that_any_account_may_take_is_told(
+    monkeypatch: pytest.MonkeyPatch, port: int, status: str
+) -> None:
+    monkeypatch.setattr(facts, "first_open_port", lambda: 1024)
+    elsewhere = {"name": "b", "url": "http://192.0.2.7:9000"}
+    stage = Services(services=[{"name": "a", "url": f"http://127.0.0.1:{port}"}, elsewhere])
+    assert [(each.what, each.status) for each in stage.checks()] == [("the port of a", status)]
 
 
 def file_of(stage: Configure | Sudospawner, name: str) -> File:

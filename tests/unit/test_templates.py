@@ -171,22 +171,42 @@ def test_the_hub_s_unit_lets_servers_live_on_and_sudo_work() -> None:
     assert not re.search(r"^NoNewPrivileges", unit, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("port", "handed_over"), [(443, True), (8000, False)])
-def test_only_a_low_port_is_handed_over_by_systemd(port: int, handed_over: bool) -> None:
-    texts = rendered(Launch(service_manager="systemd", port=port))
-    unit = texts["/etc/systemd/system/jupyterhub-proxy.service"]
-    assert ("CAP_NET_BIND_SERVICE" in unit) is handed_over
+HIGH = {"port": 8000, "hub_port": 8081, "proxy_api_port": 8001, "customize_port": 8090}
+RIGHT = "CAP_NET_BIND_SERVICE"
+
+
+@pytest.mark.parametrize(
+    ("low", "proxy", "hub"),
+    [
+        ({}, False, False),
+        ({"port": 443}, True, False),
+        ({"proxy_api_port": 982}, True, False),
+        ({"hub_port": 981}, False, True),
+        ({"customize_port": 983}, False, True),
+    ],
+)
+def test_who_binds_a_low_port_gets_the_right_to(
+    low: dict[str, int], proxy: bool, hub: bool
+) -> None:
+    texts = rendered(Launch(service_manager="systemd", **{**HIGH, **low}))
+    units = "/etc/systemd/system/jupyterhub{}.service"
+    assert (f"AmbientCapabilities={RIGHT}" in texts[units.format("-proxy")]) is proxy
+    assert (f"AmbientCapabilities={RIGHT}" in texts[units.format("")]) is hub
+    assert "CapabilityBoundingSet=" not in texts[units.format("")]
 
 
 @pytest.mark.parametrize("root", [True, False])
+@pytest.mark.parametrize("ports", [HIGH, {}])
 def test_supervisor_changes_accounts_only_as_root(
-    root: bool, monkeypatch: pytest.MonkeyPatch
+    root: bool, ports: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(facts, "is_root", lambda: root)
-    stage = Launch(service_manager="supervisor")
+    stage = Launch(service_manager="supervisor", **ports)
     conf = configparser.RawConfigParser(inline_comment_prefixes=(";",))
     conf.read_string(rendered(stage)[str(stage.supervisor_conf)])
-    assert [conf.has_option(f"program:{name}", "user") for name in ("jupyterhub",)] == [root]
+    command = conf["program:jupyterhub"]["command"]
+    assert command.startswith("/usr/bin/setpriv --reuid=jupyterhub ") is root
+    assert ("--ambient-caps=+net_bind_service" in command) is (root and not ports)
 
 
 def test_the_configuration_reads_no_file_that_an_editor_hides(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -13,20 +15,28 @@ from runbook.hub.web import HubError, hub_version, wait_until
 from runbook.templates import render
 
 START_SECONDS = 30
+#: The ports at the upper end of those that belong to root.
+KEPT = range(600, 980)
 
 
 @contextmanager
 def trial_hub(
-    prefix: Path, fragment: Path, owner: tuple[str, str], as_hub: Sequence[str]
+    prefix: Path,
+    fragment: Path,
+    owner: tuple[str, str],
+    as_hub: Sequence[str],
+    not_on: Collection[int],
 ) -> Iterator[tuple[str, str]]:
     """Run a hub with the services of ``fragment``; gives its URL and a token without a role.
 
     It runs as the hub's account (``as_hub`` are the words that bring that about), on free ports of
     loopback, with its database in memory. What it reads is ours, so that nobody can change it; it
-    writes into a folder of its own, where we write nothing. Both are removed after it.
+    writes into a folder of its own, where we write nothing. Both are removed after it. The ports
+    are none of ``not_on``, and where we are root none that another account could take: the probes
+    send the services' own tokens there.
     """
     token = secrets.make()
-    port, hub_port, api_port = free_ports(3)
+    port, hub_port, api_port = free_ports(3, not_on)
     with safe_files.temporary_folder("trial", owner[1]) as folder:
         config = render(
             "trial_config.py", fragment=str(fragment), port=port, hub_port=hub_port,
@@ -62,13 +72,23 @@ def _running(command: list[str], prefix: Path, folder: Path) -> Iterator[None]:
         process.wait(timeout=START_SECONDS)
 
 
-def free_ports(count: int) -> list[int]:
-    """``count`` different ports of loopback that nobody listens on now."""
+def free_ports(count: int, but: Collection[int] = ()) -> list[int]:
+    """``count`` different ports of loopback that nobody listens on now, none of ``but``.
+
+    For root they are such that only root, or who has the right from root, may bind them.
+    """
+    kept = [port for port in KEPT if port < facts.first_open_port() and port not in but]
+    candidates = random.sample(kept, len(kept)) if facts.is_root() and kept else itertools.repeat(0)
+    found: list[int] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        for port in candidates:
+            each = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                each.bind(("127.0.0.1", port))
+                found.append(each.getsockname()[1])
+            if len(found) == count:
+                break
+    return found
 
 
 def _answers(url: str) -> str:

@@ -12,13 +12,13 @@ from runbook.stages.base import Stage
 from runbook.stages.managed import HUB, PROXY, Managed
 from runbook.stages.names import why_no_person
 from runbook.stages.parameters import Address, HubAccount, Interpreter, Login
+from runbook.stages.ports import ALWAYS_OPEN, PORTS
 from runbook.templates import HEADER
 
 # Measured: the programs take 0.9 GiB, and npm and uv want as much again while they unpack.
 PREFIX_GIB = 2.0
 STATE_GIB = 0.2
 MEMORY_GIB = 1.0
-FIRST_UNPRIVILEGED_PORT = 1024
 
 
 class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
@@ -101,8 +101,8 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
 
     def _ports(self) -> Iterator[Check]:
         ours = {self.pid_of(HUB): "our hub", self.pid_of(PROXY): "our proxy"}
-        for name in ("port", "hub_port", "proxy_api_port"):
-            number = getattr(self, name)
+        for name in PORTS[:3]:  # 50-handlers knows its own service
+            number = self.ports[name]
             holder = facts.listener(number)
             if holder is None or (holder.pid in ours and holder.pid):
                 found = ours[holder.pid] if holder else "free"
@@ -110,9 +110,26 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
                 continue
             remedy = f"stop it ({_how_to_stop(holder)}), or set another `{name}`"
             yield Check("failed", f"{name} {number}", f"taken by {holder}", remedy)
-        if self.port < FIRST_UNPRIVILEGED_PORT and not self.uses_systemd:
-            remedy = "use a port from 1024 on, with a proxy of the system's own before it"
-            yield Check("failed", f"port {self.port}", "needs systemd to hand it over", remedy)
+        yield from self._who_may_bind()
+        if self.scheme == "https" and self.port == 80:
+            found = "browsers look for https on 443"
+            yield Check("warning", "port 80 with tls", found, "set port: 443")
+
+    def _who_may_bind(self) -> Iterator[Check]:
+        """Whoever binds a port while the service on it restarts is handed people's passwords."""
+        first_open = facts.first_open_port()
+        kept = [number for number in self.ports.values() if number < first_open]
+        if kept and not facts.is_root():
+            what = f"port {', '.join(map(str, kept))}"
+            remedy = f"be root, or set ports from {first_open} on, as params/laptop.yaml does"
+            yield Check("failed", what, "only root may have it", remedy)
+        left = [number for number in self.ports.values() if number >= first_open]
+        what = "ports that no other account can take"
+        if not left:
+            yield Check("ok", what, f"all below {first_open}")
+            return
+        found = f"not {', '.join(map(str, left))}: any account may, while hub or proxy restarts"
+        yield Check("warning", what, found, _how_to_keep(left, first_open))
 
     def _left_over_proxies(self) -> Iterator[Check]:
         known = {self.pid_of(HUB), self.pid_of(PROXY)}
@@ -147,6 +164,15 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         found = "; ".join(filter(None, map(why_no_person, wanted)))
         remedy = f"take it out of the group: gpasswd -d NAME {self.user_group}"
         return Check.that(not found, "only people are users of the hub", found, remedy)
+
+
+def _how_to_keep(ports: list[int], first_open: int) -> str:
+    if not facts.is_root():
+        return "where others have accounts, too, have root install the hub"
+    steps = [f"choose ports below {ALWAYS_OPEN}"] if max(ports) >= ALWAYS_OPEN else []
+    if first_open < ALWAYS_OPEN:
+        steps.append(f"sysctl -w net.ipv4.ip_unprivileged_port_start={ALWAYS_OPEN}")
+    return ", and ".join(steps)
 
 
 def _how_to_stop(holder: facts.Listener) -> str:

@@ -47,11 +47,11 @@ class Configured(Paths, HubAccount):
     def state(self, name: str) -> Path:
         return Path(self.state_dir) / name
 
-    def as_hub(self) -> list[str]:
-        """The words that run a command as the hub's account, with its groups."""
+    def as_hub(self, *rights: str) -> list[str]:
+        """The words that run a command as the hub's account, with its groups; see `become`."""
         if self.spawner != "sudo":
             return []
-        return machine.become(*self.hub_owner)
+        return machine.become(*self.hub_owner, *rights)
 
 
 class Configure(Configured, Address, Login, Session, Stage):

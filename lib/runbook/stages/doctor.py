@@ -14,7 +14,7 @@ from runbook.display import Page, Table
 from runbook.hub.doctor import Diagnosis, diagnose
 from runbook.plan import Plan
 from runbook.stages.base import Stage
-from runbook.stages.parameters import parameter
+from runbook.stages.kinds import parameter
 
 
 class Doctor(Stage):

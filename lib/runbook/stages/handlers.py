@@ -12,13 +12,14 @@ from runbook.resources import Directory, File, Resource
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.parameters import Customize
+from runbook.stages.ports import Ports
 from runbook.templates import render
 
 # A service that outlives a hub killed with -9 would hold its port and an old token.
 WITH_THE_HUB = ("setpriv", "--pdeathsig", "TERM", "--")
 
 
-class Handlers(Configured, Customize, Stage):
+class Handlers(Configured, Ports, Customize, Stage):
     """No file of the installed JupyterHub is edited: templates and code stand in config_dir."""
 
     name = "50-handlers"

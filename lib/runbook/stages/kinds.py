@@ -15,6 +15,11 @@ from traitlets import Enum, Int, List, Unicode
 ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
 
 
+def parameter(trait: Any, help: str) -> Any:
+    trait.help = trait.metadata["help"] = help
+    return trait.tag(param=True)
+
+
 class FilePath(Unicode):  # type: ignore[misc]
     """An absolute path; ``~`` is the home of who runs the runbook."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,9 +25,12 @@ from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.managed import HUB, PROXY, Managed
 from runbook.stages.parameters import Address
+from runbook.stages.ports import PORTS
 from runbook.templates import render
 
 START_SECONDS = 60
+#: By program, the parameters of the ports that it binds; the hub starts the customize service.
+BOUND_BY = {PROXY: ("port", "proxy_api_port"), HUB: ("hub_port", "customize_port")}
 UNITS = Path("/etc/systemd/system")
 VERIFY_UNIT = ("systemd-analyze", "verify", "--man=no", "{}")
 
@@ -51,7 +55,7 @@ class Launch(Managed, Configured, Address, Stage):
         found = str(config) if there else "not yet there"
         yield Check.that(there or self.dry_run, "a hub to launch", found, "run 10 to 60 first")
         ours = {self.pid_of(HUB), self.pid_of(PROXY)}
-        for port in (self.port, self.hub_port, self.proxy_api_port):
+        for port in (self.ports[name] for name in PORTS[:3]):
             holder = facts.listener(port)
             taken = holder is not None and (not holder.pid or holder.pid not in ours)
             found = f"taken by {holder}" if taken else "free or ours"
@@ -115,12 +119,11 @@ class Launch(Managed, Configured, Address, Stage):
             "prefix": self.prefix,
             "state_dir": self.state_dir,
             "config_dir": self.config_dir,
-            "port": self.port,
         }
         proxy, hub = (
             File(
                 UNITS / f"{name}.service",
-                content=render(f"{name}.service", **values),
+                content=render(f"{name}.service", **values, low_ports=self._low_ports(name)),
                 validate=VERIFY_UNIT,
             )
             for name in (PROXY, HUB)
@@ -128,6 +131,18 @@ class Launch(Managed, Configured, Address, Stage):
         yield from (proxy, hub)
         for program in self._programs([script, proxy], [hub]):
             yield SystemdService(f"{program.name}.service", program)
+
+    def _low_ports(self, program: str) -> bool:
+        """Whether a program has a port that its account could not bind by itself."""
+        return self.needs_right_to_bind(*BOUND_BY[program])
+
+    def _become(self, program: str) -> str:
+        """As root: the words before a command that change to the hub's account."""
+        if not facts.is_root():
+            return ""
+        rights = machine.LOW_PORTS if self._low_ports(program) else ()
+        setpriv, *words = machine.become(*self.hub_owner, *rights)
+        return f"/usr/bin/{shlex.join([setpriv, *words])} "
 
     def _under_supervisor(self, script: File) -> Iterator[Resource]:
         user, _ = self.hub_owner
@@ -142,7 +157,7 @@ class Launch(Managed, Configured, Address, Stage):
             run_dir="/run" if as_root else self.state_dir,
             user=user,
             home=home,
-            as_root=as_root,
+            become={name: self._become(name) for name in (PROXY, HUB)},
         )
         conf = File(self.supervisor_conf, *self.config_owner, 0o640, content=content)
         yield conf

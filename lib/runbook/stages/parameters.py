@@ -22,21 +22,17 @@ from runbook.stages.kinds import (
     FilePath,
     IpAddress,
     OptionalPath,
-    Port,
     Requirements,
     Seconds,
     ServerFolder,
     Texts,
     UrlPath,
     Version,
+    parameter,
 )
 from runbook.stages.names import refuse_hub_user, refuse_person, refuse_user_group
 from runbook.stages.places import refuse_places
-
-
-def parameter(trait: Any, help: str) -> Any:
-    trait.help = trait.metadata["help"] = help
-    return trait.tag(param=True)
+from runbook.stages.ports import Ports
 
 
 class Paths(HasTraits):  # type: ignore[misc]
@@ -82,13 +78,10 @@ class HubAccount(HasTraits):  # type: ignore[misc]
         return ("root", self.hub_user) if self.spawner == "sudo" else _ourselves()
 
 
-class Address(HasTraits):  # type: ignore[misc]
-    """Where the hub listens."""
+class Address(Ports):
+    """Where the hub listens, and how connections are secured."""
 
     bind_ip = parameter(IpAddress("127.0.0.1"), "the address people reach the hub at")
-    port = parameter(Port(8000), "the port people reach the hub at")
-    hub_port = parameter(Port(8081), "the hub's own port, for the proxy only")
-    proxy_api_port = parameter(Port(8001), "the proxy's API, for the hub only")
     tls = parameter(
         Choice(["off", "self-signed", "files", "behind-proxy"], "off"),
         "how connections are secured",
@@ -108,15 +101,6 @@ class Address(HasTraits):  # type: ignore[misc]
             )
         return str(proposal["value"])
 
-    @validate("port", "hub_port", "proxy_api_port")
-    def _three_ports(self, proposal: Any) -> int:
-        if len({self.port, self.hub_port, self.proxy_api_port}) < 3:
-            raise ParameterError(
-                f"port ({self.port}), hub_port ({self.hub_port}) and proxy_api_port "
-                f"({self.proxy_api_port}) must be three different ports"
-            )
-        return int(proposal["value"])
-
     @property
     def scheme(self) -> str:
         return "https" if self.tls in ("self-signed", "files") else "http"
@@ -124,7 +108,9 @@ class Address(HasTraits):  # type: ignore[misc]
     @property
     def local_url(self) -> str:
         """The public address as seen from this machine."""
-        return f"{self.scheme}://{_in_url(self._reachable_ip)}:{self.port}"
+        usual = {"http": 80, "https": 443}[self.scheme]
+        port = "" if self.port == usual else f":{self.port}"
+        return f"{self.scheme}://{_in_url(self._reachable_ip)}{port}"
 
     @property
     def _reachable_ip(self) -> str:
@@ -214,7 +200,6 @@ class Customize(HasTraits):  # type: ignore[misc]
     customize_text = parameter(
         Texts(default_value=["Your notebooks are kept on this server."]), "its paragraphs"
     )
-    customize_port = parameter(Port(8090), "the port of the service, on loopback")
     template_paths = parameter(Texts(), "more folders with templates for the hub's pages")
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from traitlets import validate
 
-from runbook import references, safe_files, secrets
+from runbook import facts, machine, references, safe_files, secrets
 from runbook.checks import Check
 from runbook.errors import ParameterError
+from runbook.hub.doctor.addresses import is_local, port_of
 from runbook.hub.probe_account import MEMBER
 from runbook.hub.trial import trial_hub
 from runbook.hub.web import HubError, ServiceClient
@@ -21,6 +22,7 @@ from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.handlers import WITH_THE_HUB
 from runbook.stages.parameters import HubServices
+from runbook.stages.ports import Ports
 
 KEYS = ("name", "scopes", "command", "url", "api_token")
 # The hub lets no one delete the user of one's own name, not even a service of that name.
@@ -30,7 +32,7 @@ RESERVED = ("customize", "idle-culler", VERIFIER)
 CULLER_SCOPES = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
 
 
-class Services(Configured, HubServices, Stage):
+class Services(Configured, Ports, HubServices, Stage):
     """Tokens in 0600 files, services with roles, the idle culler."""
 
     name = "60-services"
@@ -39,7 +41,9 @@ class Services(Configured, HubServices, Stage):
     def _well_formed(self, proposal: Any) -> list[dict[str, Any]]:
         names = [service.get("name") for service in proposal["value"]]
         for number, service in enumerate(proposal["value"], start=1):
-            _check_service(f"services, number {number}", service)
+            place = f"services, number {number}"
+            _check_service(place, service)
+            _check_port(place, service.get("url", ""), self.ports)
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ParameterError(f"services: {sorted(twice)[0]!r} is named twice")
@@ -48,6 +52,16 @@ class Services(Configured, HubServices, Stage):
     @property
     def tokens(self) -> Path:
         return self.state("tokens")
+
+    def checks(self) -> Iterator[Check]:
+        first_open = facts.first_open_port()
+        for service in (each for each in self.services if is_local(each.get("url", ""))):
+            number, what = port_of(service["url"]), f"the port of {service['name']}"
+            if number < first_open:
+                yield Check("ok", what, f"{number}: no other account can take it")
+                continue
+            found = f"{number}: any account may take it while the service restarts"
+            yield Check("warning", what, found, "choose one below 1024; the hub hands on the right")
 
     def resources(self) -> Iterator[Resource]:
         owner = self.hub_owner
@@ -61,8 +75,8 @@ class Services(Configured, HubServices, Stage):
 
     def probes(self) -> Iterator[Check]:
         fragment = Path(self.config_dir) / "jupyterhub_config.d/60-services.py"
-        where = (Path(self.prefix), fragment, self.hub_owner, self.as_hub())
-        with trial_hub(*where) as (url, no_role):
+        where = (Path(self.prefix), fragment, self.hub_owner, self.as_hub(*machine.LOW_PORTS))
+        with trial_hub(*where, not_on=self.ports.values()) as (url, no_role):
             for service in self._services():
                 if service["token"]:
                     yield self.token_works(service, url)
@@ -125,6 +139,16 @@ def _check_service(place: str, service: Mapping[str, Any]) -> None:
         raise ParameterError(f"{place}: url: expected a text")
     if service.get("api_token"):
         _check_token(place, str(service["api_token"]))
+
+
+def _check_port(place: str, url: str, ports: Mapping[str, int]) -> None:
+    """A service on this machine listens on a port of its own."""
+    try:
+        here, number = is_local(url), port_of(url)
+    except ValueError:
+        raise ParameterError(f"{place}: url: {url!r} is no url") from None
+    for name in (name for name, port in ports.items() if here and port == number):
+        raise ParameterError(f"{place}: url: {url} has the port of `{name}`", "choose another")
 
 
 def _check_token(place: str, reference: str) -> None:

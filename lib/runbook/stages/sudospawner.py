@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from runbook import facts, machine
+from runbook import facts, machine, programs
 from runbook.checks import Check
 from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount, probe_account
 from runbook.resources import File, Group, Resource
@@ -13,6 +13,8 @@ from runbook.stages.base import Stage
 from runbook.stages.configure import Configured, hub_account
 from runbook.stages.parameters import NotebookFolder
 from runbook.templates import render
+
+POLL_SECONDS = 5
 
 
 class Sudospawner(Configured, NotebookFolder, Stage):
@@ -57,7 +59,12 @@ class Sudospawner(Configured, NotebookFolder, Stage):
             # A bad file in this folder locks everyone out of sudo.
             validate=("visudo", "-cf", "{}"),
         )
-        yield self.fragment("30-sudospawner.py", mediator=str(self.mediator))
+        yield self.fragment(
+            "30-sudospawner.py",
+            owned_port=programs.source("owned_port.py"),
+            mediator=str(self.mediator),
+            poll_interval=POLL_SECONDS,
+        )
 
     def probes(self) -> Iterator[Check]:
         with probe_account(group=self.user_group) as member, probe_account() as outsider:

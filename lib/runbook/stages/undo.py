@@ -14,7 +14,7 @@ from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount
 from runbook.journal import Journal, Touched
 from runbook.resources import Resource
 from runbook.stages.base import Stage
-from runbook.stages.parameters import parameter
+from runbook.stages.kinds import parameter
 from runbook.takeback import TakenBack
 
 LATEST, ALL = "latest", "all"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from runbook.hub.configuration import Configuration
@@ -52,8 +54,19 @@ def port_of(url: str) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
+def is_local(url: str) -> bool:
+    """Whether the host is this machine, by a name or number that every machine has for itself."""
+    host = urlsplit(url).hostname or ""
+    with suppress(ValueError):
+        address = ip_address(host)
+        return address.is_loopback or address.is_unspecified
+    return host == "localhost"
+
+
 def _url(scheme: str, host: object, port: object) -> str:
     """An address that can be asked from here: what listens everywhere is asked at home."""
     near = str(host or "127.0.0.1")
     near = "127.0.0.1" if near in ("", "*", "0.0.0.0", "::", "localhost") else near
-    return f"{scheme}://{f'[{near}]' if ':' in near else near}:{port}"
+    usual = {"http": 80, "https": 443}.get(scheme)
+    at = "" if port == usual else f":{port}"
+    return f"{scheme}://{f'[{near}]' if ':' in near else near}{at}"

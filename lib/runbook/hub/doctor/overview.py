@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook import facts
 from runbook.checks import Check
 from runbook.hub.doctor.sight import Sight
 
@@ -29,5 +30,17 @@ def overview(sight: Sight) -> list[Check]:
         Check.that(not database.problem, f"database {database.name}",
                    database.problem or database.found),
         Check("ok", "ports", ports or "nobody listens"),
+        _kept(sight),
         Check("ok", "log", f"{len(sight.log)} lines of the last day"),
     ]  # fmt: skip
+
+
+def _kept(sight: Sight) -> Check:
+    """No finding: on a laptop there is no other account, and no other way."""
+    first_open = facts.first_open_port()
+    left = [port for port in sight.addresses.ports.values() if port >= first_open]
+    found = f"all below {first_open}"
+    if left:
+        told = ", ".join(map(str, left))
+        found = f"not {told}: whoever takes one while hub or proxy restarts is sent passwords"
+    return Check("warning" if left else "ok", "ports that no other account can take", found)

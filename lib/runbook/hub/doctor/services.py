@@ -165,7 +165,8 @@ def _supervisors() -> dict[Path, psutil.Process | None]:
 def _program(
     name: str, said: Mapping[str, str], conf: Path, daemon: psutil.Process | None
 ) -> Service:
-    command = tuple(shlex.split(said.get("command", "")))
+    account, command = _become(shlex.split(said.get("command", "")))
+    daemon_is = daemon.username() if daemon else facts.current_user()
     environment = said.get("environment", "")
     path = re.search(r'PATH="?([^",]*)', environment)
     control = (_beside(command, "supervisorctl"), "-c", str(conf))
@@ -175,7 +176,7 @@ def _program(
         name=name,
         manager="supervisor",
         command=command,
-        account=said.get("user") or (daemon.username() if daemon else facts.current_user()),
+        account=account or said.get("user") or daemon_is,
         folder=said.get("directory", "/"),
         path=path[1] if path else "",
         pid=int(pid[1]) if pid else 0,
@@ -184,6 +185,15 @@ def _program(
         control=control,
         awaken=() if daemon else (_beside(command, "supervisord"), "-c", str(conf)),
     )
+
+
+def _become(words: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The account that setpriv(1) changes to, empty where it does not, and the command itself."""
+    if not words or os.path.basename(words[0]) != "setpriv" or "--" not in words:
+        return "", tuple(words)
+    end = words.index("--")
+    accounts = [word.partition("=")[2] for word in words[:end] if word.startswith("--reuid=")]
+    return "".join(accounts[:1]), tuple(words[end + 1 :])
 
 
 def _status(asking: Sequence[str]) -> list[str]:
