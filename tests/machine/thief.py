@@ -11,7 +11,6 @@ import sys
 import time
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\neve's"
-HELD = 20  # seconds, then its owner may have it again
 
 
 def steal(port: int) -> socket.socket | None:
@@ -27,32 +26,20 @@ def steal(port: int) -> socket.socket | None:
 
 
 def take(loot: int, ports: list[int]) -> None:
-    free, mine = set(ports), selectors.DefaultSelector()
-    refused: set[int] = set()
+    mine, refused = selectors.DefaultSelector(), set[int]()
+    wanted = set(ports)
     while True:
-        for port in sorted(free):
+        for port in sorted(wanted):
             if thing := steal(port):
                 note(loot, f"{port} bound")
-                mine.register(thing, selectors.EVENT_READ, (port, time.monotonic()))
-                free.remove(port)
+                mine.register(thing, selectors.EVENT_READ)
+                wanted.remove(port)
             elif port not in refused:
                 refused.add(port)
                 note(loot, f"{port} refused")
-        serve(loot, free, mine)
-
-
-def serve(loot: int, free: set[int], mine: selectors.BaseSelector) -> None:
-    ready = {key.fd for key, _ in mine.select(0.001)}
-    for key in list(mine.get_map().values()):
-        port, since = key.data
-        thing = key.fileobj
-        assert isinstance(thing, socket.socket)
-        if key.fd in ready:
-            answer(loot, thing)
-        elif time.monotonic() - since > HELD:
-            mine.unregister(thing)
-            thing.close()
-            free.add(port)
+        for key, _ in mine.select(0.001):
+            assert isinstance(key.fileobj, socket.socket)
+            answer(loot, key.fileobj)
 
 
 def answer(loot: int, thing: socket.socket) -> None:
