@@ -1,8 +1,8 @@
 """Guessing passwords at a hub, from outside: it gets slow for who guesses, and for nobody else."""
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,6 @@ RIGHT = "correct horse"
 ATTACKER, ELSEWHERE = "127.0.0.1", "127.0.0.2"
 #: Three are free; the waits of 1, 2, 4 ... s after them leave nine more in four minutes.
 FEW = 12
-DAY = 24 * 3600
 NARROW = ("--set", "cookie_max_age_days=1", "--set", "active_server_limit=1")
 
 
@@ -66,13 +65,15 @@ def answer(name: str, password: str, address: str, **headers: str) -> str:
 def guess(number: int) -> str:
     """A wrong password, each time as somebody else might send it."""
     forged = f"203.0.113.{number}"
-    name = ("alice", "Alice", "alice\0x")[number % 3]
+    name = ("alice", "Alice")[number % 2]
     headers = {"X_Forwarded_For": forged, "X_Real_Ip": forged, "Forwarded": f"for={forged}"}
     return answer(name, f"wrong {number}", ATTACKER, **headers)
 
 
 def guess_at_the_api(number: int) -> int:
-    data = {"auth": {"username": "alice", "password": f"wrong {number}"}}
+    """The other door, where a name may hold a NUL; PAM would read alice."""
+    name = ("alice", f"alice\0{number}")[number % 2]
+    data = {"auth": {"username": name, "password": f"wrong {number}"}}
     address = "http://127.0.0.1:8000/hub/api/users/alice/tokens"
     return requests.post(address, json=data).status_code
 
@@ -102,24 +103,21 @@ def test_guessing_is_slow_for_who_guesses_and_for_nobody_else(narrow: Machine) -
     assert "wrong 1" not in log
 
 
-def test_a_login_lasts_as_long_as_was_set(narrow: Machine) -> None:
-    with person(ELSEWHERE) as bob:
-        bob.log_in("bob", RIGHT)
-        (cookie,) = [c for c in bob.web.cookies if c.name == "jupyterhub-hub-login"]
-        assert cookie.expires
-        assert 0.9 * DAY < cookie.expires - time.time() <= DAY
-
-
-def test_no_more_servers_run_than_were_set(narrow: Machine) -> None:
+def test_a_login_lasts_as_long_and_as_many_servers_run_as_were_set(narrow: Machine) -> None:
     with person(ELSEWHERE) as alice, person(ELSEWHERE) as bob:
         alice.log_in("alice", RIGHT).start_server()
+        # Of its own cookie the hub tells no end; of the login at the server it does.
+        tokens = alice.web.get(alice._api("tokens"), headers=alice._token("/hub/")).json()
+        ends = [token["expires_at"] for token in tokens["api_tokens"] if token["expires_at"]]
+        assert ends
+        for end in map(datetime.fromisoformat, ends):
+            assert timedelta(hours=23) < end - datetime.now(UTC) <= timedelta(days=1)
         bob.log_in("bob", RIGHT)
         page = bob.web.get(f"{bob.hub}/hub/spawn")
         assert page.status_code == 429
         assert "Active user limit exceeded" in page.text
         alice.stop_server()
-        bob.start_server()
-        bob.stop_server()
+        bob.start_server().stop_server()
 
 
 def test_the_proof_never_waits_for_its_own_wrong_passwords(narrow: Machine) -> None:
