@@ -29,7 +29,6 @@ def booted(installed: Installed) -> Iterator[Machine]:
     with Machine(installed.layers) as machine:
         machine.boot()
         wait_until("the hub after the boot", hub_answers)
-        machine.run(["find", "/opt", "/srv", "-name", ".lock", "-delete"])  # TEMPORARY
         yield machine
 
 
