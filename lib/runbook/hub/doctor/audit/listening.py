@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -91,11 +91,15 @@ def _ours(process: psutil.Process, sight: Sight) -> str:
         return "the hub"
     if is_proxy(words) and process.username() == sight.hub.account:
         return "the proxy"
-    if any("jupyterhub-singleuser" in word for word in words[:3]):
+    if _is_server(words):
         return "people's servers"
-    if any("ipykernel" in word for word in words[:4]):
-        return "people's kernels"
+    if any(_is_server(each.cmdline()) for each in process.parents()):
+        return "people's servers started"
     return "a service of the hub" if process.ppid() == sight.hub.pid else ""
+
+
+def _is_server(words: Sequence[str]) -> bool:
+    return any(word.endswith("jupyterhub-singleuser") for word in words[:3])
 
 
 def _ports(found: list[Socket]) -> str:

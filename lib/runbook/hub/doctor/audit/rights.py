@@ -108,7 +108,7 @@ def files(found: Sequence[Reach], hub: Installation) -> Iterator[Fact]:
     """What it may write, read and execute, of all places."""
     where = " ".join(shown_place(each.place) for each in found)
     writes, reads, setuid = (
-        [path for each in found for path in getattr(each, kind)]
+        sorted(path for each in found for path in getattr(each, kind))
         for kind in ("writes", "reads", "setuid")
     )
     own = f"nothing but {hub.folder}, /tmp and the like"
