@@ -69,6 +69,21 @@ def test_a_held_lock_is_waited_for_and_it_is_said_for_whom(
     assert dpkg.holder() == ""
 
 
+def test_it_is_said_again_every_so_often_for_how_long_already(
+    hold: Hold,
+    programs: FakePrograms,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(dpkg, "REPORT_SECONDS", 1.0)
+    programs.add("dpkg")
+    hold(2.5)
+    dpkg.run("dpkg", "--configure", "-a")
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith("for 0 s, for 600 s more at most")
+    assert re.search(r"for [1-9] s, for 59\d s more at most$", second)
+
+
 def test_nothing_is_said_or_waited_for_when_nobody_is_at_it(
     hold: Hold, programs: FakePrograms, capsys: pytest.CaptureFixture[str]
 ) -> None:
