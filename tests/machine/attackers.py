@@ -1,0 +1,170 @@
+"""An attacker on a booted machine: what they do there, and what must be as it was afterwards.
+
+The machine has files of root's that nobody else may read, with a text that would betray it, and a
+folder for loot, where anybody may leave what they got: the programs of the attackers write there
+(attacks.py), and what root's processes can be led to execute.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from debian import Machine, wait_until
+from hub import CHECKOUT, GROUP, PROJECT, hub_answers, runbook
+
+ATTACKS = Path(__file__).with_name("attacks.py")
+LOOK = Path(__file__).with_name("attacked.py")
+LOOT = "/var/tmp/loot"
+#: What only root may read.
+MARK = f"for root alone {uuid.uuid4().hex}"
+SECRET, VICTIM = "/root/secret", "/etc/victim.conf"
+STATE = "/var/lib/jupyterhub"
+HUB = "jupyterhub"
+PASSWORDS = {"ann": f"correct horse {uuid.uuid4().hex}", "bob": f"staple {uuid.uuid4().hex}"}
+PASSWORDS["oscar"] = f"outside {uuid.uuid4().hex}"
+#: The ports of an installation, by the names of their parameters.
+PORTS: Mapping[str, int] = {
+    name: value
+    for name, value in yaml.safe_load((PROJECT / "params/server.yaml").read_text()).items()
+    if name.endswith("port")
+}
+#: Seconds that an attacker may cost a command: what hangs takes longer.
+PATIENCE = 60.0
+NORMAL = {"run": 90.0}  # on a loaded computer, a whole one
+
+
+class Attacker:
+    """``name`` acts on a machine with a hub, on which ann and bob may log in, and oscar may not."""
+
+    def __init__(self, machine: Machine, name: str, *, knows_tokens: bool = False) -> None:
+        self.machine = machine
+        self.name = name
+        self._loops = ExitStack()
+        for person, password in PASSWORDS.items():
+            machine.add_user(person, password, [GROUP] if person != "oscar" else [])
+        machine.run(["install", "-d", "-m", "1777", LOOT])
+        machine.write(f"{LOOT}/attacks.py", ATTACKS.read_text(), mode=0o755, owner="nobody")
+        machine.write("/root/attacked.py", LOOK.read_text(), mode=0o600)
+        self.put_canaries()
+        self._secrets = json.dumps(
+            [MARK, *PASSWORDS.values(), *([] if knows_tokens else self._tokens())]
+        )
+        self._before = self.look()["files"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def put_canaries(self) -> None:
+        for path in (SECRET, VICTIM):
+            self.machine.run(["rm", "-rf", path])
+            self.machine.write(path, f"{MARK}\n", mode=0o600)
+
+    def _tokens(self) -> list[str]:
+        small = ["find", STATE, "-type", "f", "-size", "-2", "-not", "-empty"]
+        return [self.machine.read(path).strip() for path in self.machine.run(small).stdout.split()]
+
+    def does(self, script: str, *words: str, timeout: float = PATIENCE) -> tuple[int, str]:
+        """Exit code and all that is said of a script that the attacker has a shell execute."""
+        command = ["sh", "-c", script, "sh", *words]
+        done = self.machine.run(command, user=self.name, check=False, cwd="/", timeout=timeout)
+        return done.returncode, done.stdout + done.stderr
+
+    def keeps(self, attack: str, *words: str) -> None:
+        """Have a program of attacks.py go on until `stop`; it has begun when this returns."""
+        said = f"{LOOT}/{attack}-{uuid.uuid4().hex[:8]}"
+        command = ["python3", f"{LOOT}/attacks.py", attack, said, *words]
+        process = self.machine.start(command, user=self.name, cwd="/")
+        self._loops.callback(_end, process)
+        has_begun = ["test", "-e", said]
+        wait_until(attack, lambda: self.machine.run(has_begun, check=False).returncode == 0)
+
+    def loot(self, attack: str) -> str:
+        """What the programs of this name have written down."""
+        return self.machine.run(["sh", "-c", f"cat {LOOT}/{attack}-*"], check=False).stdout
+
+    def stop(self) -> None:
+        self._loops.close()
+
+    @contextmanager
+    def plants(self, path: str, script: str, *, by: str = "") -> Iterator[None]:
+        """Something of the attacker's (``script``, for ``$1``) stands in the place of ``path``;
+        then what was there before stands there again."""
+        away = f"{path}.away"
+        shell = ["sh", "-ec", f'if [ -e "$1" ]; then mv "$1" "$2"; fi; {script}']
+        self.machine.run([*shell, "sh", path, away], user=by or self.name)
+        try:
+            yield
+        finally:
+            self.stop()
+            back = 'rm -rf "$1"; if [ -e "$2" ]; then mv "$2" "$1"; fi'
+            self.machine.run(["sh", "-ec", back, "sh", path, away])
+
+    def look(self) -> dict[str, Any]:
+        """What root's files are like, and what somebody else got hold of."""
+        words = ["python3", "/root/attacked.py", LOOT]
+        return dict(json.loads(self.machine.run(words, input=self._secrets).stdout))
+
+    def did_no_harm(self) -> None:
+        """No file of root's is another, nothing of root's is known to others, the hub answers."""
+        self.stop()
+        now, before = self.look(), self._before
+        files = now["files"]
+        changed = {
+            path: (before.get(path), files.get(path))
+            for path in {*before, *files}
+            if before.get(path) != files.get(path)
+        }
+        self._tidy_up(changed)
+        assert changed == {}
+        assert now["leaked"] == [], "others can read there what is for root alone"
+        assert now["stolen"] == [], "secrets are in the attacker's hands"
+        assert now["rose"] == [], "the attacker's program was executed by root"
+        wait_until("the hub", hub_answers)
+
+    def _tidy_up(self, changed: Mapping[str, object]) -> None:
+        """The next attempt begins with root's files as they were, as far as they can be had."""
+        self.machine.run(["sh", "-c", f"cd {LOOT} && ls | grep -vx attacks.py | xargs rm -rf"])
+        if changed:
+            self.put_canaries()
+            self._before = self.look()["files"]
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """By a signal that lets it put things in order, and failing that by another."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+            return
+
+
+def command(machine: Machine, *words: str, **options: Any) -> tuple[int, str, float]:
+    """Exit code, words and seconds of ``./runbook WORDS``, which comes to its end, and says
+    neither what is for root alone nor that it did not expect this."""
+    whole = not {"--only", "--plan", "doctor", "plan"} & {*words}
+    limit = PATIENCE + (NORMAL["run"] if whole else 0)
+    started = time.monotonic()
+    code, said = runbook(machine, *words, **{"timeout": limit, "cwd": CHECKOUT, **options})
+    assert "Traceback" not in said, said
+    assert MARK not in said, said
+    return code, said, time.monotonic() - started
+
+
+def is_refused(machine: Machine, path: str, *words: str) -> None:
+    """The command fails in good time, and names ``path``."""
+    code, said, _ = command(machine, *words)
+    assert code == 1, said
+    assert path in said, said

