@@ -17,9 +17,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import requests
 import yaml
 from debian import Machine, wait_until
 from hub import CHECKOUT, GROUP, PROJECT, hub_answers, runbook
+from visitor import Visitor
 
 ATTACKS = Path(__file__).with_name("attacks.py")
 LOOK = Path(__file__).with_name("attacked.py")
@@ -37,6 +39,7 @@ PORTS: Mapping[str, int] = {
     for name, value in yaml.safe_load((PROJECT / "params/server.yaml").read_text()).items()
     if name.endswith("port")
 }
+NOT_FOR_ALL = ("/etc", "/opt", "/usr", "/srv", "/root", "/home", "/boot", "/var/lib", "/var/log")
 #: Seconds that an attacker may cost a command: what hangs takes longer.
 PATIENCE = 60.0
 NORMAL = {"run": 90.0}  # on a loaded computer, a whole one
@@ -55,9 +58,7 @@ class Attacker:
         machine.write(f"{LOOT}/attacks.py", ATTACKS.read_text(), mode=0o755, owner="nobody")
         machine.write("/root/attacked.py", LOOK.read_text(), mode=0o600)
         self.put_canaries()
-        self._secrets = json.dumps(
-            [MARK, *PASSWORDS.values(), *([] if knows_tokens else self._tokens())]
-        )
+        self.tokens = [] if knows_tokens else self._tokens()
         self._before = self.look()["files"]
 
     def __enter__(self) -> Self:
@@ -81,14 +82,19 @@ class Attacker:
         done = self.machine.run(command, user=self.name, check=False, cwd="/", timeout=timeout)
         return done.returncode, done.stdout + done.stderr
 
-    def keeps(self, attack: str, *words: str) -> None:
+    def keeps(self, attack: str, *words: str, label: str = "", by: str = "") -> None:
         """Have a program of attacks.py go on until `stop`; it has begun when this returns."""
-        said = f"{LOOT}/{attack}-{uuid.uuid4().hex[:8]}"
+        said = f"{LOOT}/{attack}-{label or uuid.uuid4().hex[:8]}"
         command = ["python3", f"{LOOT}/attacks.py", attack, said, *words]
-        process = self.machine.start(command, user=self.name, cwd="/")
+        process = self.machine.start(command, user=by or self.name, cwd="/")
         self._loops.callback(_end, process)
-        has_begun = ["test", "-e", said]
-        wait_until(attack, lambda: self.machine.run(has_begun, check=False).returncode == 0)
+
+        def has_begun() -> bool:
+            there = self.machine.run(["test", "-e", said], check=False).returncode == 0
+            assert there or not process.poll(), process.communicate()[0]
+            return there
+
+        wait_until(attack, has_begun)
 
     def loot(self, attack: str) -> str:
         """What the programs of this name have written down."""
@@ -114,28 +120,39 @@ class Attacker:
     def look(self) -> dict[str, Any]:
         """What root's files are like, and what somebody else got hold of."""
         words = ["python3", "/root/attacked.py", LOOT]
-        return dict(json.loads(self.machine.run(words, input=self._secrets).stdout))
+        secrets = json.dumps([MARK, *PASSWORDS.values(), *self.tokens])
+        return dict(json.loads(self.machine.run(words, input=secrets).stdout))
 
-    def did_no_harm(self) -> None:
-        """No file of root's is another, nothing of root's is known to others, the hub answers."""
+    def can_write(self) -> list[str]:
+        """Files and folders of others that the attacker may write to, but in folders for all."""
+        find = f"find {' '.join(NOT_FOR_ALL)} -xdev -writable ! -user {self.name} ! -type l"
+        return self.does(f"{find} 2>/dev/null")[1].splitlines()
+
+    def did_no_harm(self, *, undone: bool = False) -> None:
+        """No file of root's is another, nothing of root's is known to others, the hub answers;
+        where the hub was ``undone``, what it had is gone."""
         self.stop()
         now, before = self.look(), self._before
         files = now["files"]
         changed = {
             path: (before.get(path), files.get(path))
             for path in {*before, *files}
-            if before.get(path) != files.get(path)
+            if before.get(path) != files.get(path) and (path in (SECRET, VICTIM) or not undone)
         }
         self._tidy_up(changed)
         assert changed == {}
         assert now["leaked"] == [], "others can read there what is for root alone"
         assert now["stolen"] == [], "secrets are in the attacker's hands"
         assert now["rose"] == [], "the attacker's program was executed by root"
-        wait_until("the hub", hub_answers)
+        if not undone:
+            wait_until("the hub", hub_answers)
+
+    def forget_loot(self) -> None:
+        self.machine.run(["sh", "-c", f"cd {LOOT} && ls | grep -vx attacks.py | xargs rm -rf"])
 
     def _tidy_up(self, changed: Mapping[str, object]) -> None:
         """The next attempt begins with root's files as they were, as far as they can be had."""
-        self.machine.run(["sh", "-c", f"cd {LOOT} && ls | grep -vx attacks.py | xargs rm -rf"])
+        self.forget_loot()
         if changed:
             self.put_canaries()
             self._before = self.look()["files"]
@@ -168,3 +185,18 @@ def is_refused(machine: Machine, path: str, *words: str) -> None:
     code, said, _ = command(machine, *words)
     assert code == 1, said
     assert path in said, said
+
+
+def cannot_read(attacker: Attacker, path: str) -> None:
+    """``path`` may have ``*``; that there is something to read is looked at as root."""
+    there = attacker.machine.run(["sh", "-c", f"ls -d {path}"]).stdout.split()
+    read = [each for each in there if attacker.does('cat "$1" >/dev/null', each)[0] == 0]
+    assert read == []
+
+
+def ask(visitor: Visitor, method: str, path: str, **options: Any) -> requests.Response:
+    """The hub's API, asked as the browser of somebody who has logged in would."""
+    cookies = [c.value for c in visitor.web.cookies if c.name == "_xsrf" and c.path == "/hub/"]
+    headers = {"X-XSRFToken": cookies[0] or ""} if cookies else {}
+    url = f"{visitor.hub}/hub/api/{path}"
+    return visitor.web.request(method, url, headers=headers, timeout=PATIENCE, **options)

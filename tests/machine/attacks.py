@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import socket
 import sys
@@ -120,7 +121,11 @@ def leases(said: IO[str], *paths: str) -> Iterator[None]:
     for descriptor in held:
         fcntl.fcntl(descriptor, F_SETLEASE, F_WRLCK)
     yield
-    _wait()
+    while True:  # the kernel lets them in after a while (/proc/sys/fs/lease-break-time)
+        time.sleep(0.1)
+        for descriptor in held:
+            with suppress(OSError):
+                fcntl.fcntl(descriptor, F_SETLEASE, F_WRLCK)
 
 
 def terminal(said: IO[str], path: str) -> Iterator[None]:
@@ -164,6 +169,68 @@ def harasses(said: IO[str]) -> Iterator[None]:
         time.sleep(0.05)
 
 
+def answers(said: IO[str], path: str) -> Iterator[None]:
+    """At the socket ``path`` somebody listens, and never says anything."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        yield
+        _wait()
+
+
+def poses(said: IO[str], title: str) -> Iterator[None]:
+    """A process without a parent that calls itself something else."""
+    if os.fork():
+        os._exit(0)
+    yield
+    os.execv("/bin/sleep", [title, "3600"])
+
+
+def knocks(said: IO[str], port: str) -> Iterator[None]:
+    """Asks to be let in with wrong passwords, without an end."""
+    body = b"username=ann&password=wrong"
+    head = f"POST /hub/login HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    yield
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", int(port)), 5) as channel:
+            channel.sendall(head + body)
+            channel.recv(65536)
+
+
+def crowds(said: IO[str], count: str) -> Iterator[None]:
+    """So many processes, each with as many files open as it may have."""
+    for _ in range(int(count)):
+        if os.fork() == 0:
+            with suppress(OSError):
+                while True:
+                    os.open("/dev/null", os.O_RDONLY)
+            _wait()
+    yield
+    _wait()
+
+
+def edits(said: IO[str], path: str) -> Iterator[None]:
+    """Adds a line to a file whenever there is none of this program's at its end."""
+    line = b"# a line of somebody else's\n"
+    yield
+    while True:
+        with suppress(OSError), open(path, "r+b") as file:
+            if not file.read().endswith(line):
+                file.write(line)
+                said.write("edited\n")
+
+
+def sweeps(said: IO[str], *patterns: str) -> Iterator[None]:
+    """Removes what is older than nothing, as a cleaner of /tmp that was told so would."""
+    yield
+    while True:
+        for pattern in patterns:
+            for path in Path("/tmp").glob(pattern):
+                shutil.rmtree(path, ignore_errors=True)
+                said.write(f"{path}\n")
+        time.sleep(0.5)
+
+
 def _exchange(path: str, other: str) -> None:
     words = (AT_FDCWD, path.encode(), AT_FDCWD, other.encode(), RENAME_EXCHANGE)
     if libc.renameat2(*words):
@@ -193,7 +260,10 @@ def _stop(*_: object) -> NoReturn:
 
 ATTACKS: dict[str, Callable[..., Iterator[None]]] = {
     each.__name__: each
-    for each in (swaps, flips, haunts, binds, locks, leases, terminal, spies, harasses)
+    for each in (
+        *(swaps, flips, haunts, binds, locks, leases, terminal, spies, harasses),
+        *(answers, poses, knocks, crowds, edits, sweeps),
+    )
 }
 
 
