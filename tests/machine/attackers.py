@@ -10,9 +10,8 @@ import json
 import os
 import signal
 import subprocess
-import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +19,7 @@ from typing import Any, Self
 import requests
 import yaml
 from debian import Machine, wait_until
-from hub import CHECKOUT, GROUP, PROJECT, hub_answers, runbook
+from hub import GROUP, PROJECT, hub_answers, runbook
 from visitor import Visitor
 
 ATTACKS = Path(__file__).with_name("attacks.py")
@@ -33,6 +32,11 @@ STATE = "/var/lib/jupyterhub"
 HUB = "jupyterhub"
 PASSWORDS = {"ann": f"correct horse {uuid.uuid4().hex}", "bob": f"staple {uuid.uuid4().hex}"}
 PASSWORDS["oscar"] = f"outside {uuid.uuid4().hex}"
+PUT_BACK = """
+if [ -f "$1" ] && [ ! -L "$1" ] && [ "$(stat -c %h "$1")" = 1 ]; then mv "$1" "$3"; fi
+rm -rf "$1"
+if [ -e "$2" ]; then mv "$2" "$1"; fi
+"""
 #: The ports of an installation, by the names of their parameters.
 PORTS: Mapping[str, int] = {
     name: value
@@ -40,9 +44,8 @@ PORTS: Mapping[str, int] = {
     if name.endswith("port")
 }
 NOT_FOR_ALL = ("/etc", "/opt", "/usr", "/srv", "/root", "/home", "/boot", "/var/lib", "/var/log")
-#: Seconds that an attacker may cost a command: what hangs takes longer.
-PATIENCE = 60.0
-NORMAL = {"run": 90.0}  # on a loaded computer, a whole one
+#: Seconds that an attacker may cost a command, and those of a whole run on a loaded computer.
+PATIENCE, WHOLE = 60.0, 90.0
 
 
 class Attacker:
@@ -106,22 +109,32 @@ class Attacker:
     @contextmanager
     def plants(self, path: str, script: str, *, by: str = "") -> Iterator[None]:
         """Something of the attacker's (``script``, for ``$1``) stands in the place of ``path``;
-        then what was there before stands there again."""
-        away = f"{path}.away"
-        shell = ["sh", "-ec", f'if [ -e "$1" ]; then mv "$1" "$2"; fi; {script}']
-        self.machine.run([*shell, "sh", path, away], user=by or self.name)
+        then what was there before, ``$2`` meanwhile, stands there again.
+
+        What has become of a planted file is kept with the loot.
+        """
+        away, loot = f"{path}.away", f"{LOOT}/planted-{uuid.uuid4().hex[:8]}"
+        put = f'if [ -e "$1" ]; then mv "$1" "$2"; fi; {script}'
+        self.machine.run(["sh", "-ec", put, "sh", path, away], user=by or self.name)
         try:
             yield
         finally:
             self.stop()
-            back = 'rm -rf "$1"; if [ -e "$2" ]; then mv "$2" "$1"; fi'
-            self.machine.run(["sh", "-ec", back, "sh", path, away])
+            self.machine.run(["sh", "-ec", PUT_BACK, "sh", path, away, loot])
 
     def look(self) -> dict[str, Any]:
         """What root's files are like, and what somebody else got hold of."""
         words = ["python3", "/root/attacked.py", LOOT]
         secrets = json.dumps([MARK, *PASSWORDS.values(), *self.tokens])
         return dict(json.loads(self.machine.run(words, input=secrets).stdout))
+
+    def can_read(self, paths: Sequence[str]) -> list[str]:
+        """Those of the paths that the attacker can read; they are what root's shell makes of them,
+        ``*`` and all."""
+        there = self.machine.run(["sh", "-c", f"ls -d {' '.join(paths)}"], check=False)
+        script = 'for path; do if [ -d "$path" ]; then ls "$path"; else cat "$path"; fi >/dev/null'
+        script += ' && echo "$path"; done 2>/dev/null'
+        return self.does(script, *there.stdout.splitlines())[1].splitlines()
 
     def can_write(self) -> list[str]:
         """Files and folders of others that the attacker may write to, but in folders for all."""
@@ -168,34 +181,27 @@ def _end(process: subprocess.Popen[str]) -> None:
             return
 
 
-def command(machine: Machine, *words: str, **options: Any) -> tuple[int, str, float]:
-    """Exit code, words and seconds of ``./runbook WORDS``, which comes to its end, and says
+def command(machine: Machine, *words: str, **options: Any) -> tuple[int, str]:
+    """Exit code and words of ``./runbook WORDS``, which comes to its end in good time, and says
     neither what is for root alone nor that it did not expect this."""
-    whole = not {"--only", "--plan", "doctor", "plan"} & {*words}
-    limit = PATIENCE + (NORMAL["run"] if whole else 0)
-    started = time.monotonic()
-    code, said = runbook(machine, *words, **{"timeout": limit, "cwd": CHECKOUT, **options})
+    parts = {"--only", "--plan", "doctor", "plan", "runs"}
+    limit = PATIENCE + (0 if parts & {*words} else WHOLE)
+    code, said = runbook(machine, *words, **{"timeout": limit, **options})
     assert "Traceback" not in said, said
     assert MARK not in said, said
-    return code, said, time.monotonic() - started
+    return code, said
 
 
 def is_refused(machine: Machine, path: str, *words: str) -> None:
     """The command fails in good time, and names ``path``."""
-    code, said, _ = command(machine, *words)
+    code, said = command(machine, *words)
     assert code == 1, said
     assert path in said, said
 
 
-def cannot_read(attacker: Attacker, path: str) -> None:
-    """``path`` may have ``*``; that there is something to read is looked at as root."""
-    there = attacker.machine.run(["sh", "-c", f"ls -d {path}"]).stdout.split()
-    read = [each for each in there if attacker.does('cat "$1" >/dev/null', each)[0] == 0]
-    assert read == []
-
-
-def ask(visitor: Visitor, method: str, path: str, **options: Any) -> requests.Response:
-    """The hub's API, asked as the browser of somebody who has logged in would."""
+def ask(visitor: Visitor, what: str, **options: Any) -> requests.Response:
+    """The hub's API (``GET users``), asked as the browser of somebody who has logged in would."""
+    method, path = what.split()
     cookies = [c.value for c in visitor.web.cookies if c.name == "_xsrf" and c.path == "/hub/"]
     headers = {"X-XSRFToken": cookies[0] or ""} if cookies else {}
     url = f"{visitor.hub}/hub/api/{path}"
