@@ -101,7 +101,7 @@ class Attacker:
 
     def loot(self, attack: str) -> str:
         """What the programs of this name have written down."""
-        return self.machine.run(["sh", "-c", f"cat {LOOT}/{attack}-*"], check=False).stdout
+        return self.machine.run(["sh", "-c", f"cat {LOOT}/{attack}*"], check=False).stdout
 
     def stop(self) -> None:
         self._loops.close()

@@ -180,8 +180,7 @@ class TestTheHubsAccount:
             code, said = command(machine, "run")
             assert code in (0, 1), said
             assert taken_over.loot("harasses") == ""
-        machine.run(["systemctl", "restart", "jupyterhub-proxy", "jupyterhub"])
-        wait_until("the hub", hub_answers)
+        restart(machine)
 
     def test_takes_it_all_away_and_a_run_is_green(self, taken_over: Attacker) -> None:
         code, said = command(taken_over.machine, "run")
@@ -254,13 +253,12 @@ def told_at_ports(ann: Attacker) -> dict[str, str]:
     for name, port in PORTS.items():
         ann.keeps("binds", str(port), label=name)
     for unit in ("jupyterhub", "jupyterhub-proxy") * 2:
-        ann.machine.run(["systemctl", "restart", unit])
+        ann.machine.run(["systemctl", "restart", unit], check=False)
         logs_in_again_and_again("bob", seconds=3)
     told = {name: ann.loot(f"binds-{name}") for name in PORTS}
     ann.stop()
     ann.forget_loot()
-    ann.machine.run(["systemctl", "restart", "jupyterhub-proxy", "jupyterhub"])
-    wait_until("the hub", hub_answers)
+    restart(ann.machine)
     return told
 
 
@@ -571,7 +569,7 @@ class TestAnotherProcess:
             code, said = command(other.machine, "run", "--only", "70-launch")
             assert code == 0 or "jupyterhub.service" in said, said
         other.machine.run(["systemctl", "daemon-reload"])
-        other.machine.run(["systemctl", "restart", "jupyterhub"])
+        restart(other.machine)
 
     def test_makes_the_configuration_read_only(self, other: Attacker) -> None:
         folder = "/etc/jupyterhub"
@@ -598,6 +596,14 @@ class TestAnotherProcess:
         other.keeps("haunts", VICTIM, *IN_TMP)
         code, said = command(other.machine, "run")
         assert code == 0, said
+
+
+def restart(machine: Machine) -> None:
+    """Start hub and proxy anew, also where systemd has given up on them."""
+    units = ("jupyterhub-proxy", "jupyterhub")
+    machine.run(["systemctl", "reset-failed", *units], check=False)
+    machine.run(["systemctl", "restart", *units])
+    wait_until("the hub", hub_answers)
 
 
 def let_by_sudo(attacker: Attacker, commands: Sequence[str]) -> list[str]:
