@@ -198,12 +198,11 @@ def knocks(said: IO[str], port: str) -> Iterator[None]:
 
 
 def crowds(said: IO[str], count: str) -> Iterator[None]:
-    """So many processes, each with as many files open as it may have."""
+    """So many processes, with some files open each: no more than a computer has room for."""
     for _ in range(int(count)):
         if os.fork() == 0:
-            with suppress(OSError):
-                while True:
-                    os.open("/dev/null", os.O_RDONLY)
+            for _ in range(100):
+                os.open("/dev/null", os.O_RDONLY)
             _wait()
     yield
     _wait()
@@ -221,7 +220,7 @@ def edits(said: IO[str], path: str) -> Iterator[None]:
 
 
 def sweeps(said: IO[str], *patterns: str) -> Iterator[None]:
-    """Removes what is older than nothing, as a cleaner of /tmp that was told so would."""
+    """Removes what lies below /tmp, as a cleaner that does not look at its age."""
     yield
     while True:
         for pattern in patterns:
