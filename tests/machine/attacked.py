@@ -55,7 +55,10 @@ def is_other(path: str) -> bool:
 
 
 def facts(path: str, content: bool = True) -> list[str]:
-    status = os.lstat(path)
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return ["gone"]
     said = [f"{status.st_mode:o}", f"{status.st_uid}:{status.st_gid}"]
     if stat.S_ISLNK(status.st_mode):
         return [*said, os.readlink(path)]

@@ -153,10 +153,10 @@ class Attacker:
             if before.get(path) != files.get(path) and (path in (SECRET, VICTIM) or not undone)
         }
         self._tidy_up(changed)
-        assert changed == {}
-        assert now["leaked"] == [], "others can read there what is for root alone"
-        assert now["stolen"] == [], "secrets are in the attacker's hands"
-        assert now["rose"] == [], "the attacker's program was executed by root"
+        assert not changed, f"root's files were changed: {changed}"
+        assert not now["leaked"], f"others can read what is for root alone: {now['leaked']}"
+        assert not now["stolen"], f"secrets are in the attacker's hands: {now['stolen']}"
+        assert not now["rose"], f"the attacker's program was executed by root: {now['rose']}"
         if not undone:
             wait_until("the hub", hub_answers)
 

@@ -29,17 +29,25 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def swaps(said: IO[str], target: str, *folders: str) -> Iterator[None]:
     """As soon as a temporary file appears in a folder, a link to ``target`` stands in its place."""
+    links = {folder: f"{folder}/link-that-waits" for folder in folders}
+    for link in links.values():
+        os.symlink(target, link)
     yield
-    while True:
-        for folder in folders:
-            for name in _names(folder):
-                new = f"{folder}/{name}"
-                if ".new" not in name or os.path.islink(new):
-                    continue
-                with suppress(OSError):
-                    os.rename(new, f"{folder}/gone-{name}")
-                    os.symlink(target, new)
-                    said.write(f"{new}\n")
+    try:
+        while True:
+            for folder, link in links.items():
+                for name in _names(folder):
+                    new = f"{folder}/{name}"
+                    if ".new" not in name or os.path.islink(new):
+                        continue
+                    with suppress(OSError):
+                        _exchange(new, link)
+                        said.write(f"{new}\n")
+                        os.unlink(link)
+                        os.symlink(target, link)
+    finally:
+        for link in links.values():
+            os.unlink(link)
 
 
 def flips(said: IO[str], target: str, path: str) -> Iterator[None]:
