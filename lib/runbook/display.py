@@ -18,6 +18,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from runbook import secrets
+from runbook.printable import printable
 
 #: What the runner reads out of an executed notebook: plain data beside what people see.
 DATA_MIME = "application/vnd.jupyterhub-runbook+json"
@@ -61,13 +62,14 @@ class Table:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def redacted(self) -> Table:
-        """A copy with the registered secrets masked, before its cells are cut into lines."""
+        """A copy fit to be shown: the registered secrets masked, before its cells are cut into
+        lines, and nothing in it that a terminal would obey."""
         return replace(
             self,
-            title=secrets.redact(self.title),
-            rows=[[secrets.redact(cell) for cell in row] for row in self.rows],
-            diffs=[(secrets.redact(title), secrets.redact(diff)) for title, diff in self.diffs],
-            note=secrets.redact(self.note),
+            title=_fit(self.title),
+            rows=[[_fit(cell) for cell in row] for row in self.rows],
+            diffs=[(_fit(title), _fit(diff)) for title, diff in self.diffs],
+            note=_fit(self.note),
             data=secrets.redact_data(dict(self.data)),
         )
 
@@ -193,3 +195,7 @@ class Page:
         if self.data:
             bundle[DATA_MIME] = secrets.redact_data(dict(self.data))
         return bundle
+
+
+def _fit(text: str) -> str:
+    return printable(secrets.redact(text))

@@ -1,5 +1,6 @@
 """Errors written for the person at the terminal: what happened, where, why, and what to do."""
 
+from runbook.printable import printable
 from runbook.secrets import redact
 
 
@@ -15,13 +16,13 @@ class RunbookError(Exception):
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        self.message = redact(message)
-        self.remedy = redact(remedy)
+        self.message = printable(redact(message))
+        self.remedy = printable(redact(remedy))
         super().__init__(self.message)
 
     def __str__(self) -> str:
         what_to_do = f"\n  What to do: {self.remedy}" if self.remedy else ""
-        return redact(f"{self.message}{what_to_do}")  # a message may have been added to
+        return printable(redact(f"{self.message}{what_to_do}"))  # it may have been added to
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows instead of a traceback: the message is the whole story."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import getpass
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 from fakes import FakePrograms, mode
 
-from runbook import facts, secrets
+from runbook import facts, safe_files, secrets
+from runbook.errors import StageError
+from runbook.hub import probe_account
 from runbook.machine import CommandError
 from runbook.plan import Plan
 from runbook.resources import Group, Membership, User
@@ -188,3 +192,17 @@ def test_a_membership_that_was_made_is_taken_back(
 
 def test_a_membership_by_primary_group_counts() -> None:
     assert "root" in facts.members("root")
+
+
+def test_the_probe_does_not_take_over_a_home_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safe_files, "status", lambda path: os.stat("/"))
+    with pytest.raises(StageError, match="/home/runbook-probe is there"):
+        probe_account._refuse_home(probe_account.MEMBER)
+
+
+def test_the_probe_has_a_number_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process may run under a number without an account; it would be ended with the probe's."""
+    monkeypatch.setattr(facts, "first_person", os.geteuid)
+    assert probe_account._free_uid() not in {os.geteuid(), *(e.pw_uid for e in pwd.getpwall())}
+    monkeypatch.setattr(pwd, "getpwall", list)
+    assert probe_account._free_uid() != os.geteuid()

@@ -13,6 +13,7 @@ FLOORS = (
         "safe_paths",
         "facts",
         "secrets",
+        "printable",
         "references",
         "masking",
         "params",

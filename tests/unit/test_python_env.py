@@ -164,6 +164,18 @@ def test_an_environment_that_is_there_is_not_made_anew(uv: FakePrograms, prefix:
     assert [call[4] for call in uv.calls()] == ["pip"]
 
 
+def test_an_interrupted_installation_is_done_again_and_what_stands_beside_it_stays(
+    uv: FakePrograms, prefix: Path
+) -> None:
+    uv.add("uv")
+    install(prefix, **MADE)
+    (prefix / "bin/node").touch()
+    (prefix / ".unfinished").touch()
+    PythonEnvironment(prefix, LOCK, python=PYTHON).apply()
+    assert (prefix / "bin/node").exists()
+    assert not (prefix / "lib/python3.11").exists()
+
+
 def test_a_failed_installation_leaves_nothing_behind(uv: FakePrograms, prefix: Path) -> None:
     fake_uv(uv, prefix, "echo 'No space left on device' >&2; exit 2")
     with pytest.raises(CommandError, match="No space left"):
@@ -190,6 +202,7 @@ def test_a_failed_upgrade_leaves_the_environment(uv: FakePrograms, prefix: Path)
 
 def test_what_an_interrupted_installation_left_is_counted_before_it_goes(prefix: Path) -> None:
     install(prefix, **MADE)
+    (prefix / "lib/python3.11/site-packages/half.py").touch()
     (prefix / ".unfinished").touch()
     environment = PythonEnvironment(prefix, LOCK, python=PYTHON)
     change = environment.change(environment.read())

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pwd
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
 import psutil
 
-from runbook import facts, machine, secrets
+from runbook import facts, machine, safe_files, secrets
 from runbook.errors import StageError
 from runbook.resources import Change, Membership, Resource, User
 from runbook.resources.account import Presence
@@ -58,12 +59,14 @@ def probe_account(group: str = "") -> Iterator[Account]:
     Raises
     ------
     StageError
-        if an account of that name exists that the runbook did not make.
+        if an account of that name exists that the runbook did not make, or its home.
     """
     account = Account(MEMBER if group else OUTSIDER, secrets.make_password())
     remove(account.name)
+    _refuse_home(account.name)
     try:
-        User(account.name, comment=COMMENT, password=account.password).apply()
+        made = User(account.name, uid=_free_uid(), comment=COMMENT, password=account.password)
+        made.apply()
         if group:
             Membership(account.name, group).apply()
         yield account
@@ -81,12 +84,29 @@ def remove(name: str) -> None:
             f"the account {name} was not made by the runbook", "rename it: the proof needs the name"
         )
     _end_processes(entry.pw_uid)
-    machine.run(["userdel", "--force", name])
+    # The home first: without the account nobody would know whose it was.
     shutil.rmtree(Path(entry.pw_dir), ignore_errors=True)
+    machine.run(["userdel", "--force", name])
 
 
 def _is_ours(name: str) -> bool:
     return pwd.getpwnam(name).pw_gecos == COMMENT
+
+
+def _refuse_home(name: str) -> None:
+    """Useradd would take over a home that is there, and with the account it would go."""
+    home = Path("/home", name)
+    if safe_files.status(home):
+        raise StageError(f"{home} is there, and the runbook did not make it", "move it away")
+
+
+def _free_uid() -> int:
+    """A number that no account has, and no process: a container's may run without an account."""
+    taken = {entry.pw_uid for entry in pwd.getpwall()}
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess):
+            taken.update(process.uids())
+    return next(number for number in count(facts.first_person()) if number not in taken)
 
 
 def _end_processes(uid: int) -> None:

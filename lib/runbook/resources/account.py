@@ -61,6 +61,7 @@ class User(Resource):
     home_mode: str = "0700"
     shell: str = "/bin/bash"
     comment: str = ""
+    uid: int | None = None
     password: str = field(default="", repr=False)
     passwords: Path | None = None
 
@@ -91,7 +92,8 @@ class User(Resource):
         )
         home = ["--home-dir", str(self.home)] if self.home else []
         comment = ["--comment", self.comment] if self.comment else []
-        machine.run(["useradd", *kind, *home, *comment, "--shell", self.shell, self.name])
+        number = ["--uid", str(self.uid)] if self.uid is not None else []
+        machine.run(["useradd", *kind, *home, *comment, *number, "--shell", self.shell, self.name])
         if not self.system:
             self._set_password()
 

@@ -19,6 +19,7 @@ from runbook.resources.base import Change, Resource, extent, unified
 from runbook.resources.uv import CACHE, LOCK, uv_in
 
 PATIENCE_SECONDS = 10
+PACKAGES = "lib/python*"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class PythonEnvironment(Resource):
             return None
         diff = unified("", "\n".join(wanted for _, wanted in lines), self.path)
         if state.packages is None:
-            left = extent(*parts(self.path))
+            left = extent(*self.path.glob(PACKAGES))
             goes = f"; {left} of an interrupted installation are removed first" if left else ""
             what = f"virtual environment {self.path}, {len(lines)} packages{goes}"
             return Change("create", what, diff)
@@ -100,13 +101,14 @@ class PythonEnvironment(Resource):
             "import json, platform; v = platform.python_version();"
             "print(json.dumps({'python_full_version': v, 'python_version': v.rpartition('.')[0]}))"
         )
-        found: dict[str, str] = json.loads(machine.run([self.python, "-c", program]).stdout)
+        found: dict[str, str] = json.loads(machine.run([self.python, "-I", "-c", program]).stdout)
         return found
 
     def apply(self) -> None:
         before = self.read()
-        if before.packages is None:
-            remove_environment(self.path)
+        if before.packages is None:  # what stands beside the packages was planned as it is
+            for folder in self.path.glob(PACKAGES):
+                shutil.rmtree(folder, ignore_errors=True)
         self._unfinished.touch()
         try:
             self._install(before.packages is not None)
@@ -155,7 +157,7 @@ def parts(path: Path) -> list[Path]:
     """The folders and files at ``path`` that uv makes and packages fill."""
     names = ("bin", "include", "lib64", "share", "etc", "pyvenv.cfg", "CACHEDIR.TAG", ".gitignore")
     own = [path / name for name in (*names, CACHE, LOCK)]
-    return [*own, *path.glob("lib/python*")]
+    return [*own, *path.glob(PACKAGES)]
 
 
 def end_programs(path: Path) -> None:
