@@ -22,32 +22,38 @@ from typing import IO, NoReturn
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 F_SETLEASE, F_WRLCK = 1024, 1
 PTRACE_ATTACH = 16
+IN_CREATE = 0x100
 ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::1"))
 SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def swaps(said: IO[str], target: str, *folders: str) -> Iterator[None]:
+def swaps(said: IO[str], target: str, folder: str) -> Iterator[None]:
     """As soon as a temporary file appears in a folder, a link to ``target`` stands in its place."""
-    links = {folder: f"{folder}/link-that-waits" for folder in folders}
-    for link in links.values():
-        os.symlink(target, link)
+    link = f"{folder}/link-that-waits"
+    os.symlink(target, link)
+    news = libc.inotify_init()
+    libc.inotify_add_watch(news, folder.encode(), IN_CREATE)
     yield
     try:
         while True:
-            for folder, link in links.items():
-                for name in _names(folder):
-                    new = f"{folder}/{name}"
-                    if ".new" not in name or os.path.islink(new):
-                        continue
+            for name in _created(os.read(news, 65536)):
+                if ".new" in name:
                     with suppress(OSError):
-                        _exchange(new, link)
-                        said.write(f"{new}\n")
+                        _exchange(f"{folder}/{name}", link)
+                        said.write(f"{folder}/{name}\n")
                         os.unlink(link)
                         os.symlink(target, link)
     finally:
-        for link in links.values():
-            os.unlink(link)
+        os.unlink(link)
+
+
+def _created(events: bytes) -> Iterator[str]:
+    """The names in what inotify(7) tells."""
+    while events:
+        length = int.from_bytes(events[12:16], sys.byteorder)
+        yield os.fsdecode(events[16 : 16 + length].rstrip(b"\0"))
+        events = events[16 + length :]
 
 
 def flips(said: IO[str], target: str, path: str) -> Iterator[None]:

@@ -174,7 +174,7 @@ class TestTheHubsAccount:
         """And meddles with every process of root's."""
         machine = taken_over.machine
         with taken_over.plants(PROXY_TOKEN, "true"):
-            taken_over.keeps("swaps", VICTIM, STATE, f"{STATE}/tokens")
+            taken_over.keeps("swaps", VICTIM, STATE)
             taken_over.keeps("haunts", VICTIM, *IN_TMP)
             taken_over.keeps("harasses")
             code, said = command(machine, "run")
