@@ -7,22 +7,26 @@ attack prepares it. Nothing but Python's own library is used.
 
 import ctypes
 import fcntl
+import http.client
 import os
 import pty
+import re
 import shutil
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO, NoReturn
+from urllib.parse import urlencode
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 F_SETLEASE, F_WRLCK = 1024, 1
 PTRACE_ATTACH = 16
 IN_CREATE = 0x100
+FORM = "application/x-www-form-urlencoded"
 ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::1"))
 SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 libc = ctypes.CDLL(None, use_errno=True)
@@ -201,14 +205,22 @@ def poses(said: IO[str], title: str) -> Iterator[None]:
 
 
 def knocks(said: IO[str], port: str) -> Iterator[None]:
-    """Asks to be let in with wrong passwords, without an end."""
-    body = b"username=ann&password=wrong"
-    head = f"POST /hub/login HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    """Asks to be let in as ann with wrong passwords, without an end."""
     yield
     while True:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", int(port)), 5) as channel:
-            channel.sendall(head + body)
-            channel.recv(65536)
+        with suppress(OSError, http.client.HTTPException), closing(_hub(port)) as hub:
+            hub.request("GET", "/hub/login")
+            form = hub.getresponse()
+            cookies = [each.partition(";")[0] for each in form.headers.get_all("Set-Cookie", [])]
+            token = re.search(rb'name="_xsrf"\s+value="([^"]*)"', form.read())
+            words = {"username": "ann", "password": "wrong", "_xsrf": token and token[1]}
+            headers = {"Cookie": "; ".join(cookies), "Content-Type": FORM}
+            hub.request("POST", "/hub/login", urlencode(words), headers)
+            said.write(f"{hub.getresponse().status}\n")
+
+
+def _hub(port: str) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
 
 
 def crowds(said: IO[str], count: str) -> Iterator[None]:
