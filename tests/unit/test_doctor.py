@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook import secrets
+from runbook import facts, secrets
 from runbook.facts import Listener
 from runbook.hub.configuration import Configuration
 from runbook.hub.doctor import diagnose, examine
@@ -256,3 +256,16 @@ def test_a_named_pipe_in_the_place_of_the_database_is_not_waited_for(
     monkeypatch.setattr("runbook.hub.doctor.database.SECONDS", 1.0)
     os.mkfifo(tmp_path / "jupyterhub.sqlite")
     assert look_at("sqlite:///jupyterhub.sqlite", tmp_path, Path(sys.executable)).problem
+
+
+@pytest.mark.parametrize(("ours", "ids"), [(True, ["database-unreadable"]), (False, [])])
+def test_a_database_that_the_hub_cannot_open_is_found(
+    tmp_path: Path, ours: bool, ids: list[str]
+) -> None:
+    """What only we may not see is none."""
+    sight = sight_of(tmp_path)
+    sight.hub = replace(sight.hub, account=facts.current_user() if ours else "somebody")
+    sight.database = Database("x", tmp_path / "x", problem="unable to open database file")
+    found = examine(sight).findings
+    assert [each.id for each in found] == ids
+    assert all(f"{tmp_path}/x" in each.cause for each in found)

@@ -36,6 +36,7 @@ from runbook.templates import render
 
 # Findings with which the hub exits when it starts: not executed, wrong type, no such class.
 DO_NOT_LOAD = ("JH001", "JH301", "JH302")
+CERTIFICATE, KEY = "tls/hub.crt", "tls/hub.key"
 # What starts the server of a hub of one's own.
 SERVER = "jupyterhub-server"
 
@@ -63,14 +64,6 @@ class Configure(Configured, Address, Login, Session, Stage):
 
     name = "20-configure"
 
-    @property
-    def certificate(self) -> Path:
-        return self.state("tls/hub.crt")
-
-    @property
-    def certificate_key(self) -> Path:
-        return self.state("tls/hub.key")
-
     def references(self) -> Iterator[tuple[str, str]]:
         if self.shared_password:
             yield "shared_password", self.shared_password
@@ -83,6 +76,8 @@ class Configure(Configured, Address, Login, Session, Stage):
             yield Check("failed", "JupyterHub", f"{program} is missing", "run 10-install first")
         if self.tls == "files":
             yield self._given_certificate()
+        for each in (*self._secrets(), *self._tls()):
+            each.change(each.read())  # refuses what somebody else has put there
         yield from self._will_be()
 
     def resources(self) -> Iterator[Resource]:
@@ -133,15 +128,17 @@ class Configure(Configured, Address, Login, Session, Stage):
         if self.scheme == "http":
             return
         owner = self.hub_owner
-        yield Directory(self.certificate.parent, *owner, 0o700)
+        yield Directory(self.state(CERTIFICATE).parent, *owner, 0o700)
         if self.tls == "self-signed":
             names = self._names()
-            yield Certificate(self.certificate, self.certificate_key, names, *owner)
+            yield Certificate(self.state(CERTIFICATE), self.state(KEY), names, *owner)
             return
         # The proxy runs as the hub's account, which may not read the originals.
         key = secrets.register(safe_files.text(Path(self.tls_key)).strip())
-        yield SecretFile(self.certificate_key, *owner, value=key)
-        yield File(self.certificate, *owner, 0o644, content=safe_files.text(Path(self.tls_cert)))
+        yield SecretFile(self.state(KEY), *owner, value=key)
+        yield File(
+            self.state(CERTIFICATE), *owner, 0o644, content=safe_files.text(Path(self.tls_cert))
+        )
 
     def _names(self) -> list[str]:
         names = [socket.getfqdn(), socket.gethostname(), "localhost", "127.0.0.1"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from runbook import machine, safe_files
+from runbook import facts, machine, safe_files
 from runbook.hub.doctor.seen import Seen, seen
 from runbook.hub.doctor.sight import Sight
 
@@ -43,6 +43,13 @@ def database_older(sight: Sight) -> Iterator[Seen]:
         yield seen(f"{data.path}: revision {data.revision}", revision=data.revision,
                    wanted=data.wanted, version=_jupyterhub(sight), stop=hub.stop(),
                    path=hub.path)  # fmt: skip
+
+
+def database_unreadable(sight: Sight) -> Iterator[Seen]:
+    """What the hub's account cannot open, or is no database; not what only we may not see."""
+    data, ours = sight.database, facts.current_user()
+    if data.problem and (facts.is_root() or sight.hub.account == ours):
+        yield seen(f"{data.path}: {data.problem}", path=data.path, problem=data.problem)
 
 
 def database_newer(sight: Sight) -> Iterator[Seen]:
