@@ -5,8 +5,10 @@ import re
 import pytest
 from debian import Machine
 from hub import GROUP, Installed, latest_record, runbook
+from visitor import Visitor
 
 pytestmark = pytest.mark.machine
+PERSON = f"useradd -m -G {GROUP} ann && echo ann:correct horse | chpasswd"
 
 
 def test_the_run_says_where_the_hub_is_and_who_may_log_in(installed: Installed) -> None:
@@ -43,6 +45,19 @@ def test_a_changed_parameter_is_planned_as_one_diff_and_then_applied(server: Mac
     changed = {name: len(s["changes"]) for name, s in stages if s["status"] == "changed"}
     assert changed == {"20-configure": 1, "70-launch": 1}
     assert runbook(server, "plan", *words)[0] == 0
+
+
+def test_a_person_s_kernel_can_be_heard_by_nobody_else(server: Machine) -> None:
+    """It listens at no port; at the one there is, the server asks who is there."""
+    server.run(["sh", "-c", PERSON])
+    with Visitor() as ann:
+        ann.log_in("ann", "correct horse").start_server()
+        assert ann.compute("6 * 7") == "42"
+        shown = server.run(["ss", "-Htlnp"]).stdout.splitlines()
+        own = server.run(["pgrep", "-u", "ann"]).stdout.split()
+        listening = [line for line in shown for pid in own if f"pid={pid}," in line]
+        assert len(listening) == 1, listening
+        ann.stop_server()
 
 
 def main_pids(machine: Machine) -> str:

@@ -15,6 +15,7 @@ from runbook.checks import Check
 from runbook.resources import (
     AptPackage,
     Directory,
+    File,
     Link,
     NodeRuntime,
     NpmProject,
@@ -55,6 +56,10 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         yield from with_parents(Directory(Path(self.prefix), owner, group))
         yield Directory(Path(self.prefix) / "lib", owner, group)
         yield self._environment()
+        # A kernel at a port of loopback can be heard by everybody on the machine, and its port
+        # taken; at sockets in its person's folder it cannot.
+        kernels = Path(self.prefix) / "etc/jupyter/jupyter_server_config.d/jupyterhub-runbook.json"
+        yield File(kernels, owner, group, content='{"KernelManager": {"transport": "ipc"}}\n')
         yield self._node()
         yield self._proxy()
         yield Link(self.bin / "node", str(self._node().program))
