@@ -56,12 +56,12 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         yield from with_parents(Directory(Path(self.prefix), owner, group))
         yield Directory(Path(self.prefix) / "lib", owner, group)
         yield self._environment()
+        yield self._node()
+        yield self._proxy()
         # A kernel at a port of loopback can be heard by everybody on the machine, and its port
         # taken; at sockets in its person's folder it cannot.
         kernels = Path(self.prefix) / "etc/jupyter/jupyter_server_config.d/jupyterhub-runbook.json"
         yield File(kernels, owner, group, content='{"KernelManager": {"transport": "ipc"}}\n')
-        yield self._node()
-        yield self._proxy()
         yield Link(self.bin / "node", str(self._node().program))
         program = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
         yield Link(self.bin / "configurable-http-proxy", f"../lib/proxy/{program}")
