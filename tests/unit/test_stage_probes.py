@@ -12,7 +12,7 @@ from runbook import facts
 from runbook.hub.doctor.log import Line
 from runbook.hub.probe_account import Account
 from runbook.hub.web import LoginRefused
-from runbook.resources import File
+from runbook.resources import File, Permissions
 from runbook.stages import (
     CheckMachine,
     Configure,
@@ -262,3 +262,18 @@ def test_visudo_must_accept_the_rule_before_it_is_put_in_place(
         rule.apply()
     assert not rule.path.exists()
     assert programs.calls()[0][:2] == ["visudo", "-cf"]
+
+
+def test_a_lock_that_an_older_release_left_for_everybody_is_closed(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "lib/node"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".lock").touch()
+        (folder / ".lock").chmod(0o666)
+    stage = Install(prefix=str(tmp_path), spawner="local")
+    locks = [r for r in stage.resources() if isinstance(r, Permissions)]
+    assert [lock.path for lock in locks] == [tmp_path / ".lock", tmp_path / "lib/node/.lock"]
+    for lock in locks:
+        assert lock.change(lock.read()) is not None
+        lock.apply()
+        assert lock.change(lock.read()) is None
+    assert stage._is_closed().status == "ok"

@@ -176,7 +176,8 @@ class Permissions(Owned):
         self._set_attributes()
 
     def restore(self, state: FileState, backups: Path) -> None:
-        self._restore_attributes(state)
+        if self.read().kind != "absent":
+            self._restore_attributes(state)
 
 
 @dataclass

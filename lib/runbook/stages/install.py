@@ -19,11 +19,12 @@ from runbook.resources import (
     Link,
     NodeRuntime,
     NpmProject,
+    Permissions,
     PythonEnvironment,
     Resource,
     with_parents,
 )
-from runbook.resources.uv import uv_in
+from runbook.resources.uv import LOCK, uv_in
 from runbook.stages.base import Stage
 from runbook.stages.parameters import HubAccount, Paths, Python, ServiceManager
 
@@ -62,6 +63,9 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         # taken; at sockets in its person's folder it cannot.
         kernels = Path(self.prefix) / "etc/jupyter/jupyter_server_config.d/jupyterhub-runbook.json"
         yield File(kernels, owner, group, content='{"KernelManager": {"transport": "ipc"}}\n')
+        for folder in (Path(self.prefix), self._node().path):
+            if (folder / LOCK).exists():  # uv makes it for everybody
+                yield Permissions(folder / LOCK, owner, group, 0o600)
         yield Link(self.bin / "node", str(self._node().program))
         program = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
         yield Link(self.bin / "configurable-http-proxy", f"../lib/proxy/{program}")
