@@ -122,6 +122,20 @@ def listener(port: int) -> Listener | None:
     return None
 
 
+def cgroup(pid: int) -> str:
+    """The control groups of a process, a line each (proc_pid_cgroup(5))."""
+    return safe_files.glance(Path(f"/proc/{pid}/cgroup")).decode()
+
+
+def listens_at(pid: int) -> set[int]:
+    """The TCP ports at which the process ``pid`` listens; none for 0, or where we may not see."""
+    try:
+        found = psutil.Process(pid).net_connections(kind="tcp") if pid else []
+    except psutil.Error:
+        return set()
+    return {each.laddr.port for each in found if each.status == psutil.CONN_LISTEN}
+
+
 def _listener(port: int, pid: int) -> Listener:
     try:
         process = psutil.Process(pid) if pid else None

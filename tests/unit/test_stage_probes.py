@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fakes import FakePrograms
@@ -20,9 +22,11 @@ from runbook.stages import (
     Services,
     Sudospawner,
     Verify,
+    managed,
     survival,
     verify,
 )
+from runbook.stages import check as check_module
 
 
 @pytest.mark.parametrize(("sudo", "expected"), [("exit 0", False), ("exit 1", True)])
@@ -277,3 +281,34 @@ def test_a_lock_that_an_older_release_left_for_everybody_is_closed(tmp_path: Pat
         lock.apply()
         assert lock.change(lock.read()) is None
     assert stage._is_closed().status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("hub_at", "server_at", "status"),
+    [({8081}, 8081, "failed"), ({981}, 981, "ok"), ({8081}, 5555, "ok"), (set(), 8081, "ok")],
+)
+def test_a_hub_that_moves_away_from_running_servers_fails(
+    monkeypatch: pytest.MonkeyPatch, hub_at: set[int], server_at: int, status: str
+) -> None:
+    """Only those of the hub that runs: anybody may start a process that looks like a server."""
+    server = SimpleNamespace(pid=42, info={"username": "ann"})
+    monkeypatch.setattr(managed, "servers", lambda: [server])
+    monkeypatch.setattr(managed, "api_port", lambda process: server_at)
+    monkeypatch.setattr(facts, "listens_at", lambda pid: hub_at)
+    monkeypatch.setattr(CheckMachine, "pid_of", lambda self, program: 1)
+    check = CheckMachine().cut_off(981)
+    assert check.status == status
+    assert ("those of ann look for it at port 8081" in check.found) is (status == "failed")
+
+
+@pytest.mark.parametrize(("main_pid", "found"), [(42, "none"), (7, "pid 42: its hub is gone")])
+def test_a_proxy_that_a_service_manager_keeps_is_not_left_over(
+    monkeypatch: pytest.MonkeyPatch, main_pid: int, found: str
+) -> None:
+    proxy = SimpleNamespace(pid=42, ppid=lambda: 1, uids=lambda: SimpleNamespace(real=os.getuid()))
+    monkeypatch.setattr(facts, "processes", lambda word: [proxy])
+    monkeypatch.setattr(facts, "cgroup", lambda pid: "0::/system.slice/proxy.service\n")
+    monkeypatch.setattr(check_module, "main_pid", lambda unit: main_pid)
+    monkeypatch.setattr(CheckMachine, "pid_of", lambda self, program: 0)
+    [judged] = CheckMachine()._left_over_proxies()
+    assert judged.found == found

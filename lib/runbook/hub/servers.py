@@ -1,4 +1,4 @@
-"""People's servers among the processes of this machine, and where what they say goes."""
+"""People's servers among the processes of this machine: where they speak to, and write to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -17,6 +18,15 @@ def servers(person: str = "") -> list[psutil.Process]:
     every = psutil.process_iter(["cmdline", "username"])
     found = [process for process in every if _is_server(process.info["cmdline"] or [])]
     return [process for process in found if person in ("", process.info["username"])]
+
+
+def api_port(server: psutil.Process) -> int:
+    """Where ``server`` looks for the hub; 0 where we may not see it."""
+    try:
+        url = server.environ().get("JUPYTERHUB_API_URL", "")
+        return urlsplit(url).port or 0
+    except (psutil.Error, ValueError):
+        return 0
 
 
 def output_pipes(pid: int) -> dict[int, str]:

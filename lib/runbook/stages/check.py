@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from runbook import facts, safe_files
 from runbook.checks import Check
+from runbook.resources.systemd import main_pid
 from runbook.stages.address import ALWAYS_OPEN, PORTS, Address
 from runbook.stages.base import Stage
 from runbook.stages.managed import HUB, PROXY, Managed
 from runbook.stages.names import why_no_person
-from runbook.stages.parameters import (
-    HubAccount,
-    Interpreter,
-    Login,
-)
+from runbook.stages.parameters import HubAccount, Interpreter, Login
 from runbook.templates import HEADER
 
 # Measured: the programs take 0.9 GiB, and npm and uv want as much again while they unpack.
@@ -38,6 +40,7 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         yield self._name()
         yield self._manager()
         yield from self._ports()
+        yield self.cut_off(self.hub_port)
         yield from self._left_over_proxies()
         yield self._installation()
         yield self._exposure()
@@ -140,7 +143,7 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         left = [
             process.pid
             for process in facts.processes("configurable-http-proxy")
-            if process.pid not in known and process.ppid() == 1
+            if process.pid not in known and process.ppid() == 1 and not _is_kept(process)
         ]
         found = f"pid {', '.join(map(str, left))}: its hub is gone" if left else "none"
         remedy = f"stop it: kill {' '.join(map(str, left))}"
@@ -177,6 +180,15 @@ def _how_to_keep(ports: list[int], first_open: int) -> str:
     if first_open < ALWAYS_OPEN:
         steps.append(f"sysctl -w net.ipv4.ip_unprivileged_port_start={ALWAYS_OPEN}")
     return ", and ".join(steps)
+
+
+def _is_kept(proxy: psutil.Process) -> bool:
+    """Whether a service manager keeps it, or it is another account's: no hub left it behind."""
+    with suppress(psutil.Error, OSError):
+        units = re.findall(r"/([^/]+\.service)$", facts.cgroup(proxy.pid), re.MULTILINE)
+        kept = any(main_pid(unit) == proxy.pid for unit in units)
+        return kept or (not facts.is_root() and proxy.uids().real != os.getuid())
+    return True  # it has ended
 
 
 def _how_to_stop(holder: facts.Listener) -> str:

@@ -62,6 +62,7 @@ class Launch(Managed, Configured, Address, Stage):
             taken = holder is not None and (not holder.pid or holder.pid not in ours)
             found = f"taken by {holder}" if taken else "free or ours"
             yield Check.that(not taken, f"port {port}", found, "stop it, or set another port")
+        yield self.cut_off(self.hub_port)
 
     def resources(self) -> Iterator[Resource]:
         yield self._route_sender()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from runbook import facts, machine
+from runbook.checks import Check
+from runbook.hub.servers import api_port, servers
 from runbook.resources import Supervisor
 from runbook.resources.systemd import main_pid
 from runbook.stages.parameters import Paths, ServiceManager
@@ -24,6 +26,17 @@ class Managed(Paths, ServiceManager):
     def log_dir(self) -> Path:
         """Where supervisor writes: root's writes no file in a folder that the hub can write."""
         return Path("/var/log/jupyterhub") if facts.is_root() else Path(self.state_dir)
+
+    def cut_off(self, hub_port: int) -> Check:
+        """A server keeps the hub's port from its start: of another account there it would believe
+        whatever it says."""
+        there = facts.listens_at(self.pid_of(HUB))
+        left = [s for s in servers() if there and api_port(s) in there - {hub_port}]
+        who = ", ".join(sorted({s.info["username"] for s in left}))
+        found = f"those of {who} look for it at port {api_port(left[0])}" if left else ""
+        pids = " ".join(str(s.pid) for s in left)
+        remedy = f"have them stopped first (kill {pids}), or leave hub_port as it is"
+        return Check.that(not left, "running servers find the hub", found, remedy)
 
     def pid_of(self, program: str) -> int:
         """The process of `HUB` or `PROXY`; 0 where it does not run."""
