@@ -52,6 +52,9 @@ class Kernel:
             # A blocking client would hold up nbclient's loop: no timeout, no news of a dead kernel.
             client_factory=AsyncKernelClient,
         )
+        assert self.manager.kernel_spec
+        argv = self.manager.kernel_spec.argv
+        argv[argv.index("ipykernel_launcher")] = "runbook.stage_kernel"
         # The library is imported while the kernel waits for its notebook.
         warm = ["--IPKernelApp.exec_lines=import runbook.stages"]
         whole = {**os.environ, **env, **self._environment()}

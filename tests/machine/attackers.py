@@ -45,7 +45,7 @@ PORTS: Mapping[str, int] = {
 }
 NOT_FOR_ALL = ("/etc", "/opt", "/usr", "/srv", "/root", "/home", "/boot", "/var/lib", "/var/log")
 #: Seconds that an attacker may cost a command, and those of a whole run on a loaded computer.
-PATIENCE, WHOLE = 60.0, 90.0
+PATIENCE, WHOLE = 120.0, 240.0
 
 
 class Attacker:

@@ -249,7 +249,7 @@ def stopped_at(machine: Machine, stage: str, signal: str, *, resume: bool) -> No
     machine.run(["pkill", f"-{signal}", "-f", "python -m runbook"])
     said, _ = run.communicate(timeout=MINUTES)
     assert run.returncode == 130, said
-    assert "ipykernel_launcher" not in machine.run(["ps", "axo", "args"]).stdout
+    assert "runbook.stage_kernel" not in machine.run(["ps", "axo", "args"]).stdout
     record = latest_record(machine)
     assert record[stage]["status"] == "failed", record[stage]
     assert all(record[name]["status"] == "pending" for name in STAGES if name > stage)

@@ -45,7 +45,7 @@ def run_until_apply(machine: Machine, then: Callable[[], object]) -> tuple[int, 
 
 def kernel_killed(machine: Machine) -> tuple[int, str]:
     """The older of the two kernels: the other one is warming up for the next stage."""
-    kill = ["pkill", "-KILL", "-o", "-f", "ipykernel_launcher"]
+    kill = ["pkill", "-KILL", "-o", "-f", "runbook.stage_kernel"]
     return run_until_apply(machine, lambda: machine.run(kill))
 
 
@@ -135,4 +135,4 @@ def record_is_true(machine: Machine) -> None:
     assert statuses.pop("00-check") == "unchanged"
     assert statuses.pop(STAGE) == "failed"
     assert set(statuses.values()) == {"pending"}
-    assert "ipykernel_launcher" not in machine.run(["ps", "axo", "args"]).stdout
+    assert "runbook.stage_kernel" not in machine.run(["ps", "axo", "args"]).stdout

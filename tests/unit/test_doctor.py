@@ -269,3 +269,17 @@ def test_a_database_that_the_hub_cannot_open_is_found(
     found = examine(sight).findings
     assert [each.id for each in found] == ids
     assert all(f"{tmp_path}/x" in each.cause for each in found)
+
+
+@pytest.mark.parametrize(
+    ("public", "age", "ids"),
+    [("", 3600, ["hub-silent"]), ("", 5, []), ('{"version": "6.1.1"}', 3600, [])],
+)
+def test_a_hub_that_runs_and_answers_nobody_is_found(
+    tmp_path: Path, public: str, age: int, ids: list[str]
+) -> None:
+    sight = sight_of(tmp_path, lines=["OSError: [Errno 24] Too many open files"])
+    sight.private = Answer(URL, 0, "", "timed out") if public == "" else sight.private
+    sight.public = Answer(URL, 200 if public else 0, public)
+    sight.started = time.time() - age
+    assert [each.id for each in examine(sight).findings] == ids

@@ -26,7 +26,17 @@ FLOORS = (
     ("resources",),
     ("plan", "journal", "takeback", "hub"),
     ("stages",),
-    ("engine", "kernel", "record", "lock", "progress", "excerpt", "streams", "reserve"),
+    (
+        "engine",
+        "kernel",
+        "stage_kernel",
+        "record",
+        "lock",
+        "progress",
+        "excerpt",
+        "streams",
+        "reserve",
+    ),
     (
         *("order", "resume", "summary", "runner"),
         *("report", "reading", "failure", "comparing", "notebook_page"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -186,13 +185,16 @@ def test_a_session_s_cookie_without_its_flags_is_a_warning(
     assert Verify(tls=tls)._cookies(Cookies(flags)).status == status  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["root", "daemon", "nobody", "runbook-probe"])
+@pytest.mark.parametrize("name", ["root", "daemon", "nobody"])
 def test_an_account_of_the_system_as_a_user_of_the_hub_fails(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     members = {name}
     monkeypatch.setattr(facts, "members", lambda group: members)
     assert CheckMachine()._only_people().status == "failed"
+    members.clear()
+    members.add("runbook-probe")  # left over by an interrupted proof, and removed by the next
+    assert CheckMachine()._only_people().status == "ok"
     members.clear()
     assert CheckMachine(users=["ann"])._only_people().status == "ok"
 
@@ -305,10 +307,21 @@ def test_a_hub_that_moves_away_from_running_servers_fails(
 def test_a_proxy_that_a_service_manager_keeps_is_not_left_over(
     monkeypatch: pytest.MonkeyPatch, main_pid: int, found: str
 ) -> None:
-    proxy = SimpleNamespace(pid=42, ppid=lambda: 1, uids=lambda: SimpleNamespace(real=os.getuid()))
+    proxy = SimpleNamespace(pid=42, ppid=lambda: 1, username=facts.current_user)
     monkeypatch.setattr(facts, "processes", lambda word: [proxy])
     monkeypatch.setattr(facts, "cgroup", lambda pid: "0::/system.slice/proxy.service\n")
     monkeypatch.setattr(check_module, "main_pid", lambda unit: main_pid)
     monkeypatch.setattr(CheckMachine, "pid_of", lambda self, program: 0)
     [judged] = CheckMachine()._left_over_proxies()
     assert judged.found == found
+
+
+def test_somebody_s_process_that_looks_like_a_proxy_is_not_left_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proxy = SimpleNamespace(pid=42, ppid=lambda: 1, username=lambda: "ann")
+    monkeypatch.setattr(facts, "processes", lambda word: [proxy])
+    monkeypatch.setattr(facts, "cgroup", lambda pid: "0::/user.slice\n")
+    monkeypatch.setattr(CheckMachine, "pid_of", lambda self, program: 0)
+    [judged] = CheckMachine()._left_over_proxies()
+    assert judged.found == "none"

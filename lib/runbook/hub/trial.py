@@ -15,6 +15,8 @@ from runbook.hub.web import HubError, hub_version, wait_until
 from runbook.templates import render
 
 START_SECONDS = 30
+#: The last of an error says what it is.
+LAST_LINES = 5
 #: The ports at the upper end of those that belong to root.
 KEPT = range(600, 980)
 
@@ -65,7 +67,8 @@ def _running(command: list[str], prefix: Path, folder: Path) -> Iterator[None]:
     try:
         yield
     except HubError as error:
-        error.message += "\n" + secrets.redact(safe_files.text(folder / "log")[-2000:])
+        said = [line for line in safe_files.text(folder / "log").splitlines() if line.strip()]
+        error.message += "\n" + secrets.redact("\n".join(said[-LAST_LINES:]))
         raise
     finally:
         process.terminate()  # the hub takes its proxy along; runuser hands the signal on

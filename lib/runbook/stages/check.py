@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ import psutil
 
 from runbook import facts, safe_files
 from runbook.checks import Check
+from runbook.hub.probe_account import MEMBER, OUTSIDER
 from runbook.resources.systemd import main_pid
 from runbook.stages.address import ALWAYS_OPEN, PORTS, Address
 from runbook.stages.base import Stage
@@ -143,11 +143,19 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         left = [
             process.pid
             for process in facts.processes("configurable-http-proxy")
-            if process.pid not in known and process.ppid() == 1 and not _is_kept(process)
+            if process.pid not in known and process.ppid() == 1 and self._is_left(process)
         ]
         found = f"pid {', '.join(map(str, left))}: its hub is gone" if left else "none"
         remedy = f"stop it: kill {' '.join(map(str, left))}"
         yield Check.that(not left, "proxy left over from a killed hub", found, remedy)
+
+    def _is_left(self, proxy: psutil.Process) -> bool:
+        """Whether it is a hub's of ours, and no service manager keeps it."""
+        with suppress(psutil.Error, OSError):
+            units = re.findall(r"/([^/]+\.service)$", facts.cgroup(proxy.pid), re.MULTILINE)
+            kept = any(main_pid(unit) == proxy.pid for unit in units)
+            return not kept and proxy.username() in (facts.current_user(), self.hub_owner[0])
+        return False  # it has ended
 
     def _installation(self) -> Check:
         config = Path(self.config_dir) / "jupyterhub_config.py"
@@ -167,7 +175,9 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
 
     def _only_people(self) -> Check:
         """Nor any other account of the system: the hub may act as each member of the group."""
-        wanted = sorted({*self.users, *self.admins, *facts.members(self.user_group)})
+        left_over = {MEMBER, OUTSIDER}  # by an interrupted proof: the next one removes them
+        members = {*facts.members(self.user_group)} - left_over
+        wanted = sorted({*self.users, *self.admins, *members})
         found = "; ".join(filter(None, map(why_no_person, wanted)))
         remedy = f"take it out of the group: gpasswd -d NAME {self.user_group}"
         return Check.that(not found, "only people are users of the hub", found, remedy)
@@ -180,15 +190,6 @@ def _how_to_keep(ports: list[int], first_open: int) -> str:
     if first_open < ALWAYS_OPEN:
         steps.append(f"sysctl -w net.ipv4.ip_unprivileged_port_start={ALWAYS_OPEN}")
     return ", and ".join(steps)
-
-
-def _is_kept(proxy: psutil.Process) -> bool:
-    """Whether a service manager keeps it, or it is another account's: no hub left it behind."""
-    with suppress(psutil.Error, OSError):
-        units = re.findall(r"/([^/]+\.service)$", facts.cgroup(proxy.pid), re.MULTILINE)
-        kept = any(main_pid(unit) == proxy.pid for unit in units)
-        return kept or (not facts.is_root() and proxy.uids().real != os.getuid())
-    return True  # it has ended
 
 
 def _how_to_stop(holder: facts.Listener) -> str:

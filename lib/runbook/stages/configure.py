@@ -8,9 +8,6 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
 from runbook import facts, machine, programs, references, safe_files, secrets
 from runbook.checks import Check
 from runbook.hub.configuration import read_configuration
@@ -27,11 +24,11 @@ from runbook.resources import (
     User,
     with_parents,
 )
-from runbook.resources.certificate import look
 from runbook.stages.address import Address
 from runbook.stages.base import Stage
 from runbook.stages.parameters import HubAccount, Login, Paths, Session
 from runbook.stages.starting import start_script
+from runbook.stages.tls_files import matching
 from runbook.templates import render
 
 # Findings with which the hub exits when it starts: not executed, wrong type, no such class.
@@ -75,9 +72,10 @@ class Configure(Configured, Address, Login, Session, Stage):
         else:
             yield Check("failed", "JupyterHub", f"{program} is missing", "run 10-install first")
         if self.tls == "files":
-            yield self._given_certificate()
+            yield matching(Path(self.tls_cert), Path(self.tls_key))
         for each in (*self._secrets(), *self._tls()):
             each.change(each.read())  # refuses what somebody else has put there
+        yield from self._no_files()
         yield from self._will_be()
 
     def resources(self) -> Iterator[Resource]:
@@ -146,6 +144,15 @@ class Configure(Configured, Address, Login, Session, Stage):
             names.append(self.bind_ip)
         return list(dict.fromkeys(names))
 
+    def _no_files(self) -> Iterator[Check]:
+        """What lies among the fragments and is none: for a pipe the hub would wait for ever."""
+        folder = Path(self.config_dir) / FRAGMENTS
+        for path in (folder / name for name in safe_files.names(folder) if name.endswith(".py")):
+            try:
+                safe_files.glance(path)
+            except OSError as error:
+                yield Check("failed", str(path), str(error.strerror), "move it away")
+
     def _settings(self) -> dict[str, object]:
         return {
             "bind_url": self.bind_url,
@@ -166,18 +173,6 @@ class Configure(Configured, Address, Login, Session, Stage):
             "allowed_users": {*self.users, *self.admins} or {facts.current_user()},
             "server": str(Path(self.prefix) / "bin" / SERVER),
         }
-
-    def _given_certificate(self) -> Check:
-        what = f"certificate {self.tls_cert}"
-        try:
-            key = serialization.load_pem_private_key(safe_files.read(Path(self.tls_key)), None)
-            certificate = x509.load_pem_x509_certificate(safe_files.read(Path(self.tls_cert)))
-        except (OSError, ValueError, TypeError) as error:
-            reason = getattr(error, "strerror", None) or "is not PEM without a passphrase"
-            return Check("failed", what, str(reason), "check tls_cert and tls_key")
-        if key.public_key() != certificate.public_key():
-            return Check("failed", what, "does not belong to tls_key", "give the two that match")
-        return Check("ok", what, f"valid until {look(Path(self.tls_cert)).expires}")
 
     def _will_be(self) -> Iterator[Check]:
         """Lint the configuration as it will be, once there is one; later stages renew their own.

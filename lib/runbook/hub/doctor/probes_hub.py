@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from runbook.hub.doctor.seen import Seen, seen
 from runbook.hub.doctor.sight import Sight
 
 LAST_LINES = 4
+#: Seconds, on a busy machine.
+STARTING = 60.0
 
 
 def configuration_broken(sight: Sight) -> Iterator[Seen]:
@@ -31,3 +34,12 @@ def stopped(sight: Sight) -> Iterator[Seen]:
         evidence.append(f"{shown['Id']}: {shown['Result']}, exit code {status}")
     last = [line for line in sight.log if line.text.strip()][-LAST_LINES:]
     yield seen(*evidence, *last, state=state)
+
+
+def silent(sight: Sight) -> Iterator[Seen]:
+    """It runs, has had time to start, and answers neither people nor the proxy."""
+    hub, answer = sight.hub, sight.private
+    old = time.time() - sight.started > STARTING
+    if hub.pid and old and not (answer.version or sight.public.version):
+        last = [line for line in sight.log if line.text.strip()][-LAST_LINES:]
+        yield seen(f"pid {hub.pid} runs", f"{sight.addresses.hub}: {answer}", *last)
