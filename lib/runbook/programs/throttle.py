@@ -185,7 +185,7 @@ def address_of(headers: Any, trusted: Iterable[str]) -> str:
 
 
 def network_of(address: str) -> str:
-    """What counts as one address: this machine, and of IPv6 the /64, all of which one person has."""
+    """What counts as one address: this machine; of IPv6 the /64, all of which one person has."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
