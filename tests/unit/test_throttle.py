@@ -173,7 +173,7 @@ def test_what_is_no_password_is_never_asked(throttled: Throttled, password: obje
 def test_who_comes_past_the_proxy_has_one_address_whatever_they_say(
     throttled: Throttled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(throttle.os, "geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     for number in range(3):
         outcome(throttled, "alice", address=f"192.0.2.{number}")
     assert outcome(throttled, "alice", RIGHT, "192.0.2.9") == 1
