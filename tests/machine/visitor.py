@@ -12,6 +12,7 @@ import re
 import ssl
 import time
 import uuid
+from contextlib import closing
 from typing import Any, Self
 
 import requests
@@ -74,19 +75,20 @@ class Visitor:
 
     def compute(self, code: str, kernel: str = "") -> str:
         """What ``code`` printed or gave, in ``kernel`` or in a fresh one."""
-        path = f"/user/{self.name}/api/kernels/{kernel or self.new_kernel()}/channels"
+        with closing(self.channel(kernel or self.new_kernel())) as channel:
+            return ask(channel, code)
+
+    def channel(self, kernel: str) -> Any:
+        """What an open notebook has: a connection to its kernel, for `ask`."""
+        path = f"/user/{self.name}/api/kernels/{kernel}/channels"
         cookies = "; ".join(f"{c.name}={c.value}" for c in self.web.cookies)
-        channel = websocket.create_connection(
+        return websocket.create_connection(
             f"ws{self.hub[4:]}{path}",
             cookie=cookies,
             timeout=DEADLINE,
             http_no_proxy=["*"],
             sslopt={"cert_reqs": ssl.CERT_NONE, "check_hostname": False},
         )
-        try:
-            return _ask(channel, code)
-        finally:
-            channel.close()
 
     def page(self, path: str) -> str:
         answer = self.web.get(self.hub + path)
@@ -110,7 +112,8 @@ class Visitor:
         return {"X-XSRFToken": found[0] or ""} if found else {}
 
 
-def _ask(channel: Any, code: str) -> str:
+def ask(channel: Any, code: str) -> str:
+    """What ``code`` printed or gave in the kernel at the channel's other end."""
     header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "username": "", "session": uuid.uuid4().hex, "version": "5.3"}  # fmt: skip  # noqa: E501
     content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}  # fmt: skip  # noqa: E501
     message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +18,13 @@ from traitlets import List
 from traitlets.config import Configurable
 
 from runbook.programs import throttle
-from runbook.programs.throttle import Throttle, WrongPasswords, address_of, network_of
+from runbook.programs.throttle import (
+    Throttle,
+    WrongPasswords,
+    account_of_peer,
+    address_of,
+    network_of,
+)
 
 RIGHT = "correct horse"
 
@@ -73,20 +83,34 @@ def made(kind: type[Throttled], clock: Clock) -> Throttled:
 
 
 def outcome(
-    authenticator: Throttled, name: object, password: str = "wrong", address: str = "192.0.2.1"
+    authenticator: Throttled, name: object, password: object = "wrong", address: str = "192.0.2.1"
 ) -> Any:
     """What it says; of a refusal the number of seconds."""
     return asyncio.run(tried(authenticator, name, password, address))
 
 
-async def tried(authenticator: Throttled, name: object, password: str, address: str) -> Any:
+async def tried(authenticator: Throttled, name: object, password: object, address: str) -> Any:
     headers = HTTPHeaders({"X-Forwarded-For": address})
-    handler = SimpleNamespace(request=SimpleNamespace(headers=headers))
-    try:
-        data = {"username": name, "password": password}
-        return await authenticator.authenticate(handler, data)
-    except HTTPError as error:
-        return int(error.headers["Retry-After"]) if error.status_code == 429 else error
+    with connection() as peer:
+        handler = SimpleNamespace(request=SimpleNamespace(headers=headers, connection=peer))
+        try:
+            data = {"username": name, "password": password}
+            return await authenticator.authenticate(handler, data)
+        except HTTPError as error:
+            return int(error.headers["Retry-After"]) if error.status_code == 429 else error
+
+
+@contextmanager
+def connection(host: str = "127.0.0.1") -> Iterator[SimpleNamespace]:
+    """A connection as tornado has it, opened by this account."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.create_server((host, 0), family=family)) as server:
+        client = socket.create_connection(server.getsockname()[:2])
+        ours, address = server.accept()
+        with client, ours:
+            context = SimpleNamespace(address=address, address_family=family)
+            stream = SimpleNamespace(socket=ours, closed=lambda: ours.fileno() < 0)
+            yield SimpleNamespace(context=context, stream=stream)
 
 
 def test_three_wrong_passwords_are_free_and_then_each_doubles_the_wait(
@@ -140,6 +164,30 @@ def test_what_is_no_name_is_never_asked(throttled: Throttled, name: object) -> N
     assert throttled.asked == []
 
 
+@pytest.mark.parametrize("password", [[1], {"a": 1}, 7, None])
+def test_what_is_no_password_is_never_asked(throttled: Throttled, password: object) -> None:
+    assert outcome(throttled, "alice", password) is None
+    assert throttled.asked == []
+
+
+def test_who_comes_past_the_proxy_has_one_address_whatever_they_say(
+    throttled: Throttled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    for number in range(3):
+        outcome(throttled, "alice", address=f"192.0.2.{number}")
+    assert outcome(throttled, "alice", RIGHT, "192.0.2.9") == 1
+
+
+def test_the_kernel_tells_who_connected() -> None:
+    with connection() as peer:
+        assert account_of_peer(peer) == os.geteuid()
+        peer.stream.socket.close()
+        assert account_of_peer(peer) is None
+    with connection("::1") as peer:
+        assert account_of_peer(peer) is None
+
+
 def test_of_fifty_tries_at_once_three_are_asked(throttled: Throttled) -> None:
     async def at_once() -> list[Any]:
         tries = (tried(throttled, "alice", "wrong", "192.0.2.1") for _ in range(50))
@@ -184,12 +232,14 @@ def test_with_one_password_for_all_another_name_is_no_other_guess(clock: Clock) 
 def test_the_refusal_and_the_log_name_the_account_and_never_the_password(
     throttled: Throttled, caplog: pytest.LogCaptureFixture
 ) -> None:
-    handler = SimpleNamespace(request=SimpleNamespace(headers={"X-Forwarded-For": "192.0.2.1"}))
+    headers = {"X-Forwarded-For": "192.0.2.1"}
     data = {"username": "100%s" + "x" * 40, "password": "s3cret"}
-    for _ in range(3):
-        asyncio.run(throttled.authenticate(handler, data))
-    with pytest.raises(HTTPError) as caught:
-        asyncio.run(throttled.authenticate(handler, data))
+    with connection() as peer:
+        handler = SimpleNamespace(request=SimpleNamespace(headers=headers, connection=peer))
+        for _ in range(3):
+            asyncio.run(throttled.authenticate(handler, data))
+        with pytest.raises(HTTPError) as caught:
+            asyncio.run(throttled.authenticate(handler, data))
     name = "'100%sxxxxxxxxxxx...(45 chars)'"
     message = f"Too many wrong passwords for {name} from this address: try again in 1 s"
     assert caught.value.get_message() == message
@@ -251,6 +301,9 @@ def test_a_header_sent_twice_is_read_to_its_end() -> None:
         ("2001:db8:0:1::5", "2001:db8:0:1::/64"),
         ("2001:db8:0:1:ffff::7", "2001:db8:0:1::/64"),
         ("fe80::1%eth0", "fe80::/64"),
+        ("127.0.0.2", "127.0.0.1"),
+        ("::1", "127.0.0.1"),
+        ("::ffff:127.1.2.3", "127.0.0.1"),
         ("unknown", ""),
     ],
 )

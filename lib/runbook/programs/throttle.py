@@ -4,8 +4,11 @@ Wrong passwords are counted by account and address, so nobody can lock out anoth
 alice's password keeps neither alice waiting, who comes from elsewhere, nor bob. The counts are in
 memory; a restart of the hub forgets them.
 
-Not stopped are guesses from many addresses, and those of programs on this machine: they can reach
-the hub past the proxy and name any address, and could ask `su` instead.
+All of this machine is one address, and so is who comes to the hub's port past the proxy, whatever
+address they name: the kernel tells whose a connection is.
+
+Not stopped are guesses from many addresses. With tls: behind-proxy, programs of this machine can
+give themselves addresses as the web server in front does; but they could ask `su` instead.
 
 The text of this module is copied into the hub's configuration.
 """
@@ -13,6 +16,9 @@ The text of this module is copied into the hub's configuration.
 import asyncio
 import ipaddress
 import math
+import os
+import socket
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
@@ -40,6 +46,10 @@ MOST_COUNTED = 10_000
 ASKED_AT_ONCE = 4
 # A longer name is no account's, and shall not fill the memory.
 LONGEST_NAME = 256
+
+# All that comes from this machine counts as from here: 127.0.0.2 is anybody's, too.
+THIS_MACHINE = "127.0.0.1"
+CONNECTIONS = "/proc/self/net/tcp"
 
 
 class WrongPasswords:
@@ -95,10 +105,15 @@ class Throttle(Authenticator):  # type: ignore[misc]
             429 with the seconds to wait, without having asked.
         """
         name = data["username"]
-        # PAM reads a name up to its first NUL: "alice\0001" would be alice, and counted for nobody.
-        if not isinstance(name, str) or not name.isprintable():
+        # The API takes any JSON, and libpam a number for a pointer: that is the end of the hub.
+        if not all(isinstance(value, str) for value in data.values()):
             return None
-        address = address_of(handler.request.headers, self.parent.trusted_downstream_ips)
+        # PAM reads a name up to its first NUL: "alice\0001" would be alice, and counted for nobody.
+        if not name.isprintable():
+            return None
+        address = THIS_MACHINE
+        if account_of_peer(handler.request.connection) == os.geteuid():
+            address = address_of(handler.request.headers, self.parent.trusted_downstream_ips)
         place = network_of(address)
         who = (self._account(name) if self.counts_by_account else "", place)
         self._refuse_if_early(who, name)
@@ -137,6 +152,26 @@ class Throttle(Authenticator):  # type: ignore[misc]
         return self._turns.setdefault(whose, asyncio.Semaphore(at_once))
 
 
+def account_of_peer(connection: Any) -> int | None:
+    """The uid of who connected, as the kernel has it; None for who is not of this machine.
+
+    The hub's proxy has the account of the hub. It comes by IPv4, to loopback.
+    """
+    if connection.context.address_family != socket.AF_INET or connection.stream.closed():
+        return None
+    ends = (connection.context.address, connection.stream.socket.getsockname())
+    wanted = [in_the_table(*end) for end in ends]
+    with open(CONNECTIONS) as table:
+        rows = (line.split() for line in table)
+        return next((int(row[7]) for row in rows if row[1:3] == wanted), None)
+
+
+def in_the_table(address: str, port: int) -> str:
+    """As the kernel writes it there: a number in this machine's order of bytes, hexadecimal."""
+    number = int.from_bytes(socket.inet_aton(address), sys.byteorder)
+    return f"{number:08X}:{port:04X}"
+
+
 def address_of(headers: Any, trusted: Iterable[str]) -> str:
     """Where a request comes from, as the proxy saw it.
 
@@ -150,15 +185,16 @@ def address_of(headers: Any, trusted: Iterable[str]) -> str:
 
 
 def network_of(address: str) -> str:
-    """What counts as one address: of IPv6 the /64, all of which one person has."""
+    """What counts as one address: this machine; of IPv6 the /64, all of which one person has."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return ""
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.is_loopback:
+        return THIS_MACHINE
     if isinstance(ip, ipaddress.IPv4Address):
         return str(ip)
-    if ip.ipv4_mapped:
-        return str(ip.ipv4_mapped)
     return str(ipaddress.IPv6Network((int(ip), 64), strict=False))
 
 

@@ -144,7 +144,7 @@ class Session(NotebookFolder):
     delete_invalid_users = parameter(
         Bool(False), "forget users whose account is gone when the hub starts"
     )
-    cookie_max_age_days = parameter(Days(7), "days after which people log in again")
+    cookie_max_age_days = parameter(Days(7), "days until the hub asks for the password again")
     concurrent_spawn_limit = parameter(Limit(20), "servers that may start at a time; 0: no limit")
     active_server_limit = parameter(Limit(0), "servers that may run at a time; 0: no limit")
     shared_password = parameter(Unicode(""), "for authenticator: shared-password; a reference")
