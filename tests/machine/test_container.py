@@ -11,7 +11,7 @@ from patient import cannot_start
 from rights import BIND_LOW_PORTS, capabilities, of_a_server
 from trees import Layers
 from visitor import Visitor
-from work import NO_TIMER, PROMISED, routed, works_on
+from work import NO_TIMER, promised, routed, works_on
 
 pytestmark = pytest.mark.machine
 
@@ -45,7 +45,7 @@ def test_under_supervisor_hub_and_proxy_may_go_and_work_goes_on(container: Machi
     with Visitor() as ann:
         kernel = ann.log_in("ann", "correct horse").start_server().new_kernel()
         ann.compute("remembered = 6 * 7", kernel)
-        for program, bound in (("jupyterhub", DEADLINE), ("jupyterhub-proxy", PROMISED)):
+        for program, bound in (("jupyterhub", DEADLINE), ("jupyterhub-proxy", promised())):
             since = time.monotonic()
             killed(container, program)
             wait_until("the route to the server", lambda: routed(ann))

@@ -10,7 +10,7 @@ from debian import Machine, wait_until
 from doctor import LOCAL, PASSWORD, hub_log, restart
 from hub import GROUP, Installed, latest_record, runbook
 from visitor import Visitor
-from work import NO_TIMER, PROMISED, routed, works_on
+from work import NO_TIMER, promised, routed, works_on
 
 pytestmark = pytest.mark.machine
 
@@ -95,7 +95,7 @@ def test_after_the_proxy_is_gone_a_running_server_answers_within_5_s(
     wait_until("the route to the server", lambda: routed(ann))
     seconds = time.monotonic() - since
     assert main_pid(booted, "jupyterhub-proxy") != pid
-    assert seconds < PROMISED
+    assert seconds < promised()
     works_on(ann, kernel)
 
 

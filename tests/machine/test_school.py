@@ -8,7 +8,7 @@ from debian import Machine, wait_until
 from doctor import LOCAL
 from hub import CHECKOUT, WHO, Installed, hub_answers, latest_record, runbook
 from visitor import Refused, Visitor
-from work import NO_TIMER, PROMISED, routed
+from work import NO_TIMER, promised, routed
 
 pytestmark = pytest.mark.machine
 
@@ -170,7 +170,7 @@ def test_after_the_certificate_is_renewed_a_running_server_answers_within_5_s(
         assert "restart jupyterhub-proxy.service" in str(
             latest_record(school)["70-launch"]["changes"]
         )
-        wait_until("the route to the server", lambda: routed(ann), PROMISED)
+        wait_until("the route to the server", lambda: routed(ann), promised())
         assert ann.compute("remembered", kernel) == "42"
         ann.stop_server()
 
