@@ -53,7 +53,7 @@ def cli() -> None:
     For example:
         ./runbook plan                      what would change
         ./runbook run                       do it
-        ./runbook run --set port=8443 --set tls=self-signed
+        ./runbook run --set port=443 --set tls=self-signed
     """
 
 

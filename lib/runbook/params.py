@@ -58,7 +58,7 @@ def settings(pairs: Iterable[str]) -> dict[str, Value]:
         key, equals, text = pair.partition("=")
         place = f"--set {pair}"
         if not equals or not key.strip():
-            raise ParameterError(f"{place}: expected KEY=VALUE", "for example --set port=8443")
+            raise ParameterError(f"{place}: expected KEY=VALUE", "for example --set port=443")
         try:
             found[key.strip()] = Value(yaml.safe_load(text), place)
         except Exception as error:

@@ -7,6 +7,7 @@ import os
 import pwd
 from pathlib import Path
 
+import psutil
 import pytest
 from fakes import FakePrograms, mode
 
@@ -15,7 +16,7 @@ from runbook.errors import StageError
 from runbook.hub import probe_account
 from runbook.machine import CommandError
 from runbook.plan import Plan
-from runbook.resources import Group, Membership, User
+from runbook.resources import Group, Membership, User, account
 from runbook.resources.account import MembershipState, Presence, UserState
 
 NOBODY = "runbook-no-such"
@@ -206,3 +207,25 @@ def test_the_probe_has_a_number_that_nobody_has(monkeypatch: pytest.MonkeyPatch)
     assert probe_account._free_uid() not in {os.geteuid(), *(e.pw_uid for e in pwd.getpwall())}
     monkeypatch.setattr(pwd, "getpwall", list)
     assert probe_account._free_uid() != os.geteuid()
+
+
+def test_what_a_program_s_account_left_running_is_ended_until_nothing_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it starts meanwhile, too."""
+    ended: list[int] = []
+    running = [1, 2, 3]
+
+    class Process:
+        def __init__(self, pid: int) -> None:
+            self.pid = pid
+
+        def kill(self) -> None:
+            ended.append(self.pid)
+            running.remove(self.pid)
+
+    monkeypatch.setattr(psutil, "process_iter", lambda: [Process(p) for p in running[:1]])
+    monkeypatch.setattr(account, "_runs_as", lambda process, uid: True)
+    monkeypatch.setattr(psutil, "wait_procs", lambda *_, **__: None)
+    account.end_processes(997)
+    assert ended == [1, 2, 3]

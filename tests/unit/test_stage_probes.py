@@ -18,6 +18,7 @@ from runbook.stages import (
     CheckMachine,
     Configure,
     Install,
+    Pam,
     Services,
     Sudospawner,
     Verify,
@@ -325,3 +326,15 @@ def test_somebody_s_process_that_looks_like_a_proxy_is_not_left_over(
     monkeypatch.setattr(CheckMachine, "pid_of", lambda self, program: 0)
     [judged] = CheckMachine()._left_over_proxies()
     assert judged.found == "none"
+
+
+def test_a_user_of_the_hub_who_may_become_root_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    members = {"jupyterhub-users": ["ann", "dave"], "sudo": ["dave"]}
+    monkeypatch.setattr(facts, "members", lambda group: members.get(group, []))
+    [warning] = Pam()._mighty()
+    assert (warning.status, warning.what) == ("warning", "users of the hub who are in sudo")
+    assert warning.found.startswith("dave: ")
+    members["sudo"] = []
+    assert list(Pam()._mighty()) == []

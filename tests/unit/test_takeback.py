@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from runbook.resources import (
     Resource,
     StateDirectory,
 )
+from runbook.resources.base import extent
 from runbook.takeback import TakenBack
 
 Owner = tuple[str, str]
@@ -158,3 +160,16 @@ def test_force_is_advised_only_where_it_would_help(book: Journal, programs: Fake
     check = sudo.outcome()
     assert check.found == "site-tools cannot do without sudo"
     assert check.remedy == "remove it yourself"
+
+
+def test_folders_in_each_other_by_the_thousand_are_counted(tmp_path: Path) -> None:
+    """Of somebody who wants the undo to fail; deeper than Python's own recursion."""
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    (tmp_path / "file").touch()
+    assert extent(tmp_path) == "1 file, 0 bytes"

@@ -16,12 +16,11 @@ import psutil
 from runbook import facts, machine, safe_files, secrets
 from runbook.errors import StageError
 from runbook.resources import Change, Membership, Resource, User
-from runbook.resources.account import Presence
+from runbook.resources.account import Presence, end_processes
 
 MEMBER, OUTSIDER = "runbook-probe", "runbook-outsider"
 # Tells an account of ours, which a crash left behind, from somebody's of the same name.
 COMMENT = "jupyterhub-runbook probe"
-PATIENCE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def remove(name: str) -> None:
         raise StageError(
             f"the account {name} was not made by the runbook", "rename it: the proof needs the name"
         )
-    _end_processes(entry.pw_uid)
+    end_processes(entry.pw_uid)
     # The home first: without the account nobody would know whose it was.
     shutil.rmtree(Path(entry.pw_dir), ignore_errors=True)
     machine.run(["userdel", "--force", name])
@@ -107,17 +106,3 @@ def _free_uid() -> int:
         with suppress(psutil.NoSuchProcess):
             taken.update(process.uids())
     return next(number for number in count(facts.first_person()) if number not in taken)
-
-
-def _end_processes(uid: int) -> None:
-    own = [p for p in psutil.process_iter() if _runs_as(p, uid)]
-    for process in own:
-        process.kill()
-    psutil.wait_procs(own, timeout=PATIENCE_SECONDS)
-
-
-def _runs_as(process: psutil.Process, uid: int) -> bool:
-    try:
-        return uid in process.uids()
-    except psutil.NoSuchProcess:
-        return False

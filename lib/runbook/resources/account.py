@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import pwd
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+import psutil
+
 from runbook import facts, machine, safe_files, safe_paths, secrets
 from runbook.resources.base import Change, Resource, attribute_diff
+
+PATIENCE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -118,9 +124,10 @@ class User(Resource):
         """A home with anything in it that is not as useradd(8) made it is somebody's own."""
         home = Path(self.read().home or "/nonexistent")
         if home.is_relative_to("/home") and home.exists():
-            own = [path for path in home.rglob("*") if not _is_skeleton(path, home)]
+            # The first is enough: folders may be in each other by the thousand.
+            own = next((p for p in home.rglob("*") if not _is_skeleton(p, home)), None)
             if own:
-                return f"{own[0]} is not the runbook's"
+                return f"{own} is not the runbook's"
         return ""
 
     def restore(self, state: UserState, backups: Path) -> None:
@@ -128,7 +135,30 @@ class User(Resource):
         if not state.exists and present.exists:
             # Without a reason to keep it, the home holds nothing but the skeleton.
             home = ["--remove"] if Path(present.home).is_relative_to("/home") else []
+            uids = [e.pw_uid for e in pwd.getpwall() if e.pw_name == self.name]
+            for uid in uids:  # of a program's account: what it left behind goes with it
+                if 0 < uid < facts.first_person():
+                    end_processes(uid)
             machine.run(["userdel", *home, self.name])
+
+
+def end_processes(uid: int) -> None:
+    """Kill all that runs as ``uid``, until none is left: it may start others meanwhile."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (own := [p for p in psutil.process_iter() if _runs_as(p, uid)]) and (
+        time.monotonic() < deadline
+    ):
+        for process in own:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(own, timeout=1)
+
+
+def _runs_as(process: psutil.Process, uid: int) -> bool:
+    try:
+        return uid in process.uids() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import stat
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -110,13 +112,17 @@ class Resource(ABC):
 
 def extent(*paths: Path) -> str:
     """Number and size of the files at and below ``paths``; empty where there are none."""
-    inside = (
-        Path(where, name) for path in paths for where, _, names in os.walk(path) for name in names
-    )
-    found = [file.lstat() for file in (*inside, *paths) if file.is_symlink() or file.is_file()]
-    size = sum(each.st_size for each in found)
+    count, size, left = 0, 0, [str(path) for path in paths]
+    while left:  # not by recursion: somebody may have made folders in each other by the thousand
+        path = left.pop()
+        with suppress(OSError):
+            found = os.lstat(path)
+            if stat.S_ISDIR(found.st_mode):
+                left += [entry.path for entry in os.scandir(path)]
+            else:
+                count, size = count + 1, size + found.st_size
     shown = f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size:,} bytes"
-    return f"{len(found):,} file{'s' * (len(found) != 1)}, {shown}" if found else ""
+    return f"{count:,} file{'s' * (count != 1)}, {shown}" if count else ""
 
 
 def archive(path: Path, backups: Path) -> None:

@@ -86,7 +86,7 @@ class PythonEnvironment(Resource):
         if beside and not self._unfinished.exists():
             raise PlanError(
                 f"{self.path} holds {min(beside)}, and is no environment of the runbook's",
-                "choose an empty folder, or move away what is there",
+                "name a folder that is not there yet",
             )
 
     def _wanted(self) -> list[Requirement]:

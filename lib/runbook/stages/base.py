@@ -23,7 +23,7 @@ from runbook.stages.places import claimed_by_others, replaceable_by_others
 
 #: The folder of the present run, set by the runner; unset when a notebook is stepped through.
 RUN_VARIABLE = "RUNBOOK_RUN_DIR"
-ANOTHER_FOLDER = "choose an empty folder, or move away what is there"
+ANOTHER_FOLDER = "name a folder that is not there yet"
 
 
 class Stage(HasTraits):  # type: ignore[misc]

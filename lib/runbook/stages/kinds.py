@@ -135,10 +135,14 @@ class Choice(Enum):  # type: ignore[misc]
 
 
 class QuotedMode(Choice):
-    """A mode of files as a text: YAML and Python read a bare 0700 as another number, or not."""
+    """A mode of files as a text; YAML reads a bare 0700 as 448, which is taken as what it is."""
+
+    def validate(self, obj: Any, value: Any) -> str:
+        octal = isinstance(value, int) and not isinstance(value, bool)
+        return super().validate(obj, f"{value:04o}" if octal else value)
 
     def info(self, as_rst: bool = False) -> str:
-        return "one of " + ", ".join(f'"{value}"' for value in self.values) + ", in quotes"
+        return "one of " + ", ".join(f'"{value}"' for value in self.values)
 
 
 class AccountName(Unicode):  # type: ignore[misc]

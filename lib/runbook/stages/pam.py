@@ -13,6 +13,7 @@ from runbook.checks import Check
 from runbook.resources import Group, Membership, Permissions, Resource, StateFile, User
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
+from runbook.stages.names import MIGHTY_GROUPS
 from runbook.stages.parameters import People
 from runbook.stages.people import Person, read_people
 
@@ -58,6 +59,7 @@ class Pam(Configured, People, Stage):
             SHADOW.exists(), f"{SHADOW}", remedy="this system keeps passwords elsewhere"
         )
         yield Check.that(PAM_SERVICE.exists(), f"PAM service {PAM_SERVICE}", remedy="install login")
+        yield from self._mighty()
         missing = [p.name for p in self.people if not facts.user_exists(p.name)]
         found = "all there" if not missing else f"missing: {', '.join(missing)}"
         if missing and self.create_system_users:
@@ -99,6 +101,16 @@ class Pam(Configured, People, Stage):
         if self.passwords.exists():
             mode = self.passwords.stat().st_mode & 0o777
             yield Check.that(mode == 0o600, f"{self.passwords} is root's alone", f"mode {mode:04o}")
+
+    def _mighty(self) -> Iterator[Check]:
+        """The hub's account may act as each of the group: of a mighty one it gets root's rights."""
+        people = {*(p.name for p in self.people), *facts.members(self.user_group)}
+        for group in sorted(MIGHTY_GROUPS):
+            both = sorted(people.intersection(facts.members(group)))
+            if both:
+                found = f"{', '.join(both)}: the hub's account could act as them, and become root"
+                remedy = "give them another account for the hub"
+                yield Check("warning", f"users of the hub who are in {group}", found, remedy)
 
     def _account(self, person: Person) -> User:
         given = person.password

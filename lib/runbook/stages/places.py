@@ -31,6 +31,8 @@ SYSTEM = frozenset(
         *(f"/var/{name}" for name in ("opt", "run", "spool", "tmp", "www")),
     )
 )
+EXAMPLES = {"prefix": "/opt/jupyterhub", "config_dir": "/etc/jupyterhub",
+            "state_dir": "/var/lib/jupyterhub"}  # fmt: skip
 #: Where nothing lasts, or nothing is a plain file.
 NOT_BELOW = ("/boot", "/dev", "/proc", "/run", "/sys", "/lost+found", "/var/run")
 #: Where everybody may write, and the system tidies up.
@@ -44,7 +46,7 @@ def refuse_places(folders: dict[str, str]) -> None:
         why = _why_not(path)
         if why:
             shown = folders[name] if str(path) == folders[name] else f"{folders[name]} ({path})"
-            remedy = "name a folder of its own, for example /opt/jupyterhub"
+            remedy = f"name a folder of its own, for example {EXAMPLES[name]}"
             raise ParameterError(f"{name}: {shown} {why}", remedy)
     for name, path in real.items():
         for other, above in real.items():

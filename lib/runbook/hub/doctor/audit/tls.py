@@ -107,7 +107,7 @@ def accepted(version: ssl.TLSVersion, each: Handshake, source: str) -> Fact:
 def certificate(shown: bytes, source: str) -> Iterator[Fact]:
     """Its names, who signed it, and how long it holds."""
     found = x509.load_der_x509_certificate(shown)
-    ends = found.not_valid_after.replace(tzinfo=UTC)
+    ends = found.not_valid_after_utc
     left = (ends - datetime.now(UTC)).days
     why = "browsers turn people away once it has expired: renew it, and restart the proxy"
     told = f"{ends:%Y-%m-%d}, in {left} days" if left >= 0 else f"{ends:%Y-%m-%d}, over"
