@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from debian import Machine
+from debian import Machine, wait_until
 from doctor import configure
 from hub import GROUP, PROJECT, URL
 from visitor import Refused, Visitor, ask
@@ -38,6 +38,7 @@ def test_who_is_shut_out_keeps_what_runs_until_it_is_ended_by_hand(server: Machi
             assert ask(open_notebook, "6*7") == "42"
             assert stops_server(adam, "carol")
             assert not answers(carol)
+            assert processes(server, "carol")
             assert ask(open_notebook, "6*7") == "42"
             told = refused_start(carol)
             print(told)
@@ -45,7 +46,7 @@ def test_who_is_shut_out_keeps_what_runs_until_it_is_ended_by_hand(server: Machi
             assert ask(open_notebook, "6*7") == "42"
 
         server.run(end_processes)
-        assert server.run(["pgrep", "-u", "carol"], check=False).stdout == ""
+        wait_until("the end of what carol ran", lambda: not processes(server, "carol"))
         assert is_at_home(carol)
         assert is_known(token)
 
@@ -60,6 +61,10 @@ def commands() -> list[list[str]]:
     (cell,) = [text for cell in notebook["cells"] if (text := "".join(cell["source"])).startswith("### Shutting")]  # fmt: skip  # noqa: E501
     block = re.findall(r"```sh\n(.*?)```", cell, re.DOTALL)[0]
     return [line.partition("#")[0].split() for line in block.splitlines()]
+
+
+def processes(machine: Machine, name: str) -> str:
+    return machine.run(["pgrep", "-u", name], check=False).stdout
 
 
 def made_token(person: Visitor) -> str:
