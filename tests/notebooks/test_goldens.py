@@ -55,6 +55,10 @@ PARAMETERS: dict[str, Any] = {
     "prefix": f"{NOWHERE}/hub",
     "config_dir": f"{NOWHERE}/config",
     "state_dir": f"{NOWHERE}/state",
+    "port": 8000,
+    "hub_port": 8081,
+    "proxy_api_port": 8001,
+    "customize_port": 8090,
 }
 # These two would say why they are skipped, and plan nothing, with the parameters of all.
 OWN: dict[str, dict[str, Any]] = {
@@ -78,6 +82,7 @@ from runbook.stages import CheckMachine, Install, parameters
 facts.is_root = lambda: False
 facts.current_user = lambda: "ann"
 facts.listener = lambda port: None
+facts.first_open_port = lambda: 1024
 facts.processes = lambda word: iter(())
 facts.members = lambda group: []
 facts.user_exists = lambda name: name == "root"
