@@ -15,7 +15,7 @@ pytestmark = pytest.mark.machine
 ACCOUNT = "jupyterhub"
 PROXY = "jupyterhub-proxy"
 SCRIPT = "/opt/jupyterhub/bin/jupyterhub-proxy"
-HTTPS = "https://127.0.0.1:8000"
+HTTPS = "https://127.0.0.1:80"
 OPEN = "How open the services are"
 RIGHTS = "What the hub's account may do"
 LISTENS = "Who listens on this machine"
@@ -178,10 +178,10 @@ def test_flags_of_cookies_and_headers_that_are_taken_away_are_missed(server: Mac
 
 
 def test_passwords_in_the_clear_for_everybody_are_a_warning(server: Machine) -> None:
-    assert "127.0.0.1:8000: for this machine alone" in row(server, TLS, "plain http")["found"]
+    assert "127.0.0.1:80: for this machine alone" in row(server, TLS, "plain http")["found"]
     with changed_script(server, "s|--ip 127.0.0.1|--ip 0.0.0.0|"):
         (said,) = warnings(server, TLS)
-        assert "tcp 0.0.0.0:8000: for everybody" in said
+        assert "tcp 0.0.0.0:80: for everybody" in said
 
 
 def test_the_hubs_inner_port_open_to_everybody_is_a_warning(server: Machine) -> None:

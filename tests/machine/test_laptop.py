@@ -57,7 +57,7 @@ def test_on_a_laptop_the_shared_password_lets_in_and_a_kernel_computes(laptop: M
 
 def test_on_a_laptop_the_hub_may_go_and_work_goes_on(laptop: Machine) -> None:
     password = laptop.read(f"{OWN[1]}/hub/shared_password").strip()
-    with Visitor() as dora:
+    with Visitor(port=8000) as dora:
         kernel = dora.log_in("dora", password).start_server().new_kernel()
         dora.compute("remembered = 6 * 7", kernel)
         before = laptop.run(HUB_PID).stdout

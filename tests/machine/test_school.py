@@ -159,7 +159,7 @@ def test_after_the_certificate_is_renewed_a_running_server_answers_within_5_s(
 ) -> None:
     school.run(["sh", "-c", f"echo '{NO_TIMER}' >>{LOCAL}"])
     school.run(["systemctl", "restart", "jupyterhub"])
-    wait_until("the hub", lambda: hub_answers("https://127.0.0.1:8000"))
+    wait_until("the hub", lambda: hub_answers("https://127.0.0.1"))
     with Visitor("https") as ann:
         kernel = ann.log_in("ann", "ann's own secret").start_server().new_kernel()
         ann.compute("remembered = 6 * 7", kernel)

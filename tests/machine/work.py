@@ -20,7 +20,7 @@ NO_TIMER = "c.JupyterHub.last_activity_interval = 100000"
 
 def works_on(visitor: Visitor, kernel: str) -> None:
     """The old kernel still knows what it knew, and a new one computes."""
-    wait_until("the hub", hub_answers)
+    wait_until("the hub", lambda: hub_answers(visitor.hub))
     assert visitor.compute("remembered", kernel) == "42"
     assert visitor.compute("6 * 7") == "42"
 

@@ -111,6 +111,7 @@ def files(found: Sequence[Reach], hub: Installation) -> Iterator[Fact]:
         sorted(path for each in found for path in getattr(each, kind))
         for kind in ("writes", "reads", "setuid")
     )
+    reads.sort(key=lambda path: Path(path).is_relative_to(hub.config.parent))  # its own come last
     own = f"nothing but {hub.folder}, /tmp and the like"
     own += ", as far as could be looked at" * any(each.unseen for each in found)
     source = f"find {where} -writable, as {hub.account}"
