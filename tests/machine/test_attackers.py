@@ -341,6 +341,7 @@ class TestAPersonInTheGroup:
     def test_writes_files_of_others(self, person: Attacker) -> None:
         assert person.can_write() == []
 
+    @pytest.mark.drill
     def test_spies_and_takes_ports_through_a_whole_run(self, person: Attacker) -> None:
         """One that restarts hub and proxy, and shows what it hands over to its commands."""
         person.keeps("spies")
@@ -457,6 +458,7 @@ class TestAPersonOutsideTheGroup:
     def test_writes_files_of_others(self, outsider: Attacker) -> None:
         assert outsider.can_write() == []
 
+    @pytest.mark.drill
     def test_knocks_and_spies_through_a_whole_run(self, outsider: Attacker) -> None:
         outsider.keeps("knocks", str(PORTS["port"]))
         outsider.keeps("spies")
@@ -591,6 +593,7 @@ class TestAnotherProcess:
     def test_writes_files_of_others(self, other: Attacker) -> None:
         assert other.can_write() == []
 
+    @pytest.mark.drill
     def test_locks_and_spies_through_a_whole_run(self, other: Attacker) -> None:
         other.keeps("locks", "/opt", "/srv", "/etc", "/run", "/tmp")
         other.keeps("spies")

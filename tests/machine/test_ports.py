@@ -163,6 +163,7 @@ def _is_eves(ann: Visitor) -> bool:
         return True
 
 
+@pytest.mark.drill
 def test_the_same_thief_gets_everything_on_ports_that_anybody_may_bind(shared: Machine) -> None:
     """The counter-proof: eve is no fool. The doctor says what is at stake."""
     code, said = runbook(shared, "run", *HIGH_WORDS)

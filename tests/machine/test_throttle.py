@@ -210,6 +210,7 @@ def test_the_hub_asks_again_when_a_login_is_as_old_as_was_set(narrow: Machine) -
                 assert not any(COOKIE in each.cookies for each in (*page.history, page))
 
 
+@pytest.mark.drill
 def test_the_proof_never_waits_for_its_own_wrong_passwords(narrow: Machine) -> None:
     for _ in range(8):
         code, said = runbook(narrow, "run", "--only", "80-verify", *NARROW)
