@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 from debian import DEADLINE, Machine, wait_until
-from hub import CHECKOUT, hub_answers
+from hub import CHECKOUT, URL, hub_answers
 from visitor import Refused, Visitor
 
 LOCAL = "/etc/jupyterhub/jupyterhub_config.d/99-local.py"
@@ -68,10 +68,10 @@ def mend(machine: Machine, finding: dict[str, Any], **options: Any) -> None:
         machine.run(["sh", "-c", command], **where)
 
 
-def mended(machine: Machine, finding: dict[str, Any], **options: Any) -> None:
+def mended(machine: Machine, finding: dict[str, Any], url: str = URL, **options: Any) -> None:
     """Do it, and see the hub answer and nothing found any more: neither this nor anything new."""
     mend(machine, finding, **options)
-    wait_until("the hub", hub_answers)
+    wait_until("the hub", lambda: hub_answers(url))
     assert _examined(machine, **options)["findings"] == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from compare import tree
 from debian import Machine, wait_until
 from doctor import diagnose, first, mended
-from hub import PROJECT, WHO, latest_record, runbook
+from hub import HIGH, PROJECT, WHO, latest_record, runbook
 from trees import Layers
 from visitor import Refused, Visitor
 from work import works_on
@@ -95,7 +95,7 @@ def test_on_a_laptop_the_doctor_finds_nothing_then_what_a_restart_leaves(laptop:
     wait_until("its end", lambda: laptop.run(["pgrep", "supervisord"], check=False).returncode)
     finding = first(laptop, **DORA)
     assert (finding["id"], len(finding["commands"])) == ("hub-stopped", 1)
-    mended(laptop, finding, **DORA)
+    mended(laptop, finding, HIGH, **DORA)
     assert diagnose(laptop, **DORA)["findings"] == []
 
 
