@@ -61,7 +61,7 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         yield self._proxy()
         # A kernel at a port of loopback can be heard by everybody on the machine, and its port
         # taken; at sockets in its person's folder it cannot.
-        kernels = Path(self.prefix) / "etc/jupyter/jupyter_server_config.d/jupyterhub-runbook.json"
+        kernels = Path(self.prefix) / "etc/jupyter/jupyter_server_config.json"
         yield File(kernels, owner, group, content='{"KernelManager": {"transport": "ipc"}}\n')
         for folder in (Path(self.prefix), self._node().path):
             if (folder / LOCK).exists():  # uv makes it for everybody
