@@ -173,7 +173,6 @@ class Launch(Managed, Configured, Address, Stage):
             user=user,
             home=home,
             become={name: self._become(name) for name in (PROXY, HUB)},
-            as_root=as_root,
         )
         conf = File(self.supervisor_conf, *self.config_owner, 0o640, content=content)
         yield conf
