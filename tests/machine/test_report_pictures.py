@@ -60,9 +60,9 @@ def test_a_good_run_shows_what_was_done(records: dict[str, Path], tmp_path: Path
         "80-verify",
         "+ create file /etc/sudoers.d/jupyterhub",
         "jupyterhub ALL=(%jupyterhub-users, !root, !#0) NOPASSWD:",
-        "Checks: 16 checks, none failed",
     ):
         assert words in text
+    assert re.search(r"Checks: \d\d checks, none failed", text)
     assert "What failed" not in text
     _photograph(records["good"], "report-good", tmp_path)
 
