@@ -13,7 +13,8 @@ from runbook import facts
 from runbook.hub.doctor.log import Line
 from runbook.hub.probe_account import Account
 from runbook.hub.web import LoginRefused
-from runbook.resources import File, Permissions
+from runbook.resources import File
+from runbook.resources.uv import ClosedLock
 from runbook.stages import (
     CheckMachine,
     Configure,
@@ -277,11 +278,13 @@ def test_a_lock_that_an_older_release_left_for_everybody_is_closed(tmp_path: Pat
         (folder / ".lock").touch()
         (folder / ".lock").chmod(0o666)
     stage = Install(prefix=str(tmp_path), spawner="local")
-    locks = [r for r in stage.resources() if isinstance(r, Permissions)]
+    locks = [r for r in stage.resources() if isinstance(r, ClosedLock)]
     assert [lock.path for lock in locks] == [tmp_path / ".lock", tmp_path / "lib/node/.lock"]
     for lock in locks:
         assert lock.change(lock.read()) is not None
+        held = lock.path.stat().st_ino
         lock.apply()
+        assert lock.path.stat().st_ino != held
         assert lock.change(lock.read()) is None
     assert stage._is_closed().status == "ok"
 

@@ -12,16 +12,28 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from uv import find_uv_bin
 
 from runbook import machine
+from runbook.resources.file import File
 
 #: What uv keeps in the folder for as long as it works there; a crash leaves it.
 CACHE = ".uv-cache"
 LOCK = ".lock"
+
+
+@dataclass
+class ClosedLock(File):
+    """A lock of uv's that an older release left for everybody: made anew, for us alone.
+
+    Whoever holds the old one holds nothing then. Nobody would want that back.
+    """
+
+    lasting: ClassVar[bool] = False
 
 
 @contextmanager

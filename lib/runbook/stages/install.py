@@ -19,12 +19,11 @@ from runbook.resources import (
     Link,
     NodeRuntime,
     NpmProject,
-    Permissions,
     PythonEnvironment,
     Resource,
     with_parents,
 )
-from runbook.resources.uv import LOCK, uv_in
+from runbook.resources.uv import LOCK, ClosedLock, uv_in
 from runbook.stages.base import Stage
 from runbook.stages.parameters import HubAccount, Paths, Python, ServiceManager
 
@@ -56,6 +55,9 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         owner, group = ("root", "root") if self.spawner == "sudo" else self.hub_owner
         yield from with_parents(Directory(Path(self.prefix), owner, group))
         yield Directory(Path(self.prefix) / "lib", owner, group)
+        for folder in (Path(self.prefix), self._node().path):
+            if (folder / LOCK).exists():
+                yield ClosedLock(folder / LOCK, owner, group, 0o600)
         yield self._environment()
         yield self._node()
         yield self._proxy()
@@ -63,9 +65,6 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         # taken; at sockets in its person's folder it cannot.
         kernels = Path(self.prefix) / "etc/jupyter/jupyter_server_config.json"
         yield File(kernels, owner, group, content='{"KernelManager": {"transport": "ipc"}}\n')
-        for folder in (Path(self.prefix), self._node().path):
-            if (folder / LOCK).exists():  # uv makes it for everybody
-                yield Permissions(folder / LOCK, owner, group, 0o600)
         yield Link(self.bin / "node", str(self._node().program))
         program = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
         yield Link(self.bin / "configurable-http-proxy", f"../lib/proxy/{program}")
