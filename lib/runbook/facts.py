@@ -122,11 +122,6 @@ def listener(port: int) -> Listener | None:
     return None
 
 
-def cgroup(pid: int) -> str:
-    """The control groups of a process, a line each (proc_pid_cgroup(5))."""
-    return safe_files.glance(Path(f"/proc/{pid}/cgroup")).decode()
-
-
 def listens_at(pid: int) -> set[int]:
     """The TCP ports at which the process ``pid`` listens; none for 0, or where we may not see."""
     try:

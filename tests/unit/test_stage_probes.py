@@ -313,7 +313,7 @@ def test_a_proxy_that_a_service_manager_keeps_is_not_left_over(
 ) -> None:
     proxy = SimpleNamespace(pid=42, ppid=lambda: 1, username=facts.current_user)
     monkeypatch.setattr(facts, "processes", lambda word: [proxy])
-    monkeypatch.setattr(facts, "cgroup", lambda pid: "0::/system.slice/proxy.service\n")
+    monkeypatch.setattr(check_module, "unit_of", lambda pid: "proxy.service")
     monkeypatch.setattr(check_module, "main_pid", lambda unit: main_pid)
     monkeypatch.setattr(CheckMachine, "pid_of", lambda self, program: 0)
     [judged] = CheckMachine()._left_over_proxies()
@@ -325,7 +325,7 @@ def test_somebody_s_process_that_looks_like_a_proxy_is_not_left_over(
 ) -> None:
     proxy = SimpleNamespace(pid=42, ppid=lambda: 1, username=lambda: "ann")
     monkeypatch.setattr(facts, "processes", lambda word: [proxy])
-    monkeypatch.setattr(facts, "cgroup", lambda pid: "0::/user.slice\n")
+    monkeypatch.setattr(check_module, "unit_of", lambda pid: "")
     monkeypatch.setattr(CheckMachine, "pid_of", lambda self, program: 0)
     [judged] = CheckMachine()._left_over_proxies()
     assert judged.found == "none"

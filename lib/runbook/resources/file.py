@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import grp
 import hashlib
-import pwd
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,11 @@ def look(path: Path, *, with_hash: bool = False) -> FileState:
     found = safe_files.status(path)
     if found is None:
         return FileState()
-    owner, group, mode = _user(found.st_uid), _group(found.st_gid), f"{found.st_mode & 0o7777:04o}"
+    owner, group, mode = (
+        safe_paths.account(found.st_uid),
+        _group(found.st_gid),
+        f"{found.st_mode & 0o7777:04o}",
+    )
     kind = safe_paths.kind(found)
     if kind == "symbolic link":
         return FileState("link", owner, group, target=safe_files.target(path))
@@ -50,13 +53,6 @@ def refuse(path: Path, state: FileState, *, kinds: Sequence[str], wanted: str) -
         found = {"other": "named pipe, socket or device", "link": f"link to {state.target}"}
         what = found.get(state.kind, state.kind)
         raise PlanError(f"{path} is a {what}, not a {wanted}", "move it away")
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _group(gid: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -12,6 +11,7 @@ import psutil
 
 from runbook import facts, safe_files
 from runbook.checks import Check
+from runbook.hub.doctor.services import unit_of
 from runbook.hub.probe_account import MEMBER, OUTSIDER
 from runbook.resources.systemd import main_pid
 from runbook.stages.address import ALWAYS_OPEN, PORTS, Address
@@ -151,9 +151,9 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
 
     def _is_left(self, proxy: psutil.Process) -> bool:
         """Whether it is a hub's of ours, and no service manager keeps it."""
-        with suppress(psutil.Error, OSError):
-            units = re.findall(r"/([^/]+\.service)$", facts.cgroup(proxy.pid), re.MULTILINE)
-            kept = any(main_pid(unit) == proxy.pid for unit in units)
+        with suppress(psutil.Error):
+            unit = unit_of(proxy.pid)
+            kept = bool(unit) and main_pid(unit) == proxy.pid
             return not kept and proxy.username() in (facts.current_user(), self.hub_owner[0])
         return False  # it has ended
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from runbook import facts, journal, safe_files
 from runbook.errors import ParameterError
 from runbook.journal import Journal
+from runbook.safe_paths import account
 
 #: The system's own (the Filesystem Hierarchy Standard 3.0), however empty they may be.
 SYSTEM = frozenset(
@@ -75,7 +76,8 @@ def _why_not(path: Path) -> str:
 
 def _homes() -> Iterator[Path]:
     """/root, everything right below /home, and the homes of people's accounts."""
-    people = (e.pw_dir for e in pwd.getpwall() if e.pw_uid >= facts.first_person())
+    least = facts.first_person()
+    people = (entry.pw_dir for entry in pwd.getpwall() if entry.pw_uid >= least)
     for name in ("/root", str(Path.home()), *people):
         home = Path(os.path.realpath(name))
         if home.is_dir() and (home not in SYSTEM or home == Path("/root")):
@@ -109,14 +111,7 @@ def replaceable_by_others(path: Path) -> str:
             continue
         found = above.stat()
         if found.st_uid not in (0, os.geteuid()):
-            return f"{above} belongs to {_name(found.st_uid)}, who could replace it"
+            return f"{above} belongs to {account(found.st_uid)}, who could replace it"
         if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
             return f"everybody can write {above}, and could replace it"
     return ""
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
