@@ -473,7 +473,8 @@ class TestAPersonOutsideTheGroup:
 @pytest.fixture(scope="class")
 def daemon(booted: Machine) -> Iterator[Attacker]:
     """The account of another service of the machine, such as a database."""
-    booted.run(["useradd", "--system", "--home-dir", "/var/lib/other", "--create-home", "other"])
+    home = ["--home-dir", "/var/lib/other", "--create-home"]
+    booted.run(["useradd", "--system", *home, "--groups", "mail", "other"])
     with Attacker(booted, "other") as attacker:
         yield attacker
 
@@ -547,7 +548,6 @@ class TestAnotherProcess:
             other.machine.run(["rm", "-f", "/etc/passwd.lock"])
 
     def test_has_mail_for_the_probe_and_many_processes(self, other: Attacker) -> None:
-        other.machine.run(["usermod", "-aG", "mail", "other"])
         with other.plants(f"/var/mail/{PROBE}", attempts.LINK):
             other.keeps("crowds", "200")
             code, said = command(other.machine, *SUDOSPAWNER)

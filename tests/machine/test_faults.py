@@ -246,7 +246,7 @@ def stopped_at(machine: Machine, stage: str, signal: str, *, resume: bool) -> No
         return machine.run(["sh", "-c", executing], cwd=CHECKOUT, check=False).returncode == 0
 
     wait_until(f"{stage} to begin", is_executed, MINUTES)
-    machine.run(["pkill", f"-{signal}", "-f", "python -m runbook"])
+    machine.run(["pkill", f"-{signal}", "-f", "python -m runbook$|python -P -m runbook run"])
     said, _ = run.communicate(timeout=MINUTES)
     assert run.returncode == 130, said
     assert "runbook.stage_kernel" not in machine.run(["ps", "axo", "args"]).stdout

@@ -51,8 +51,12 @@ REPLACE = tuple(
         (r"\b\d+ packages", "COUNT packages"),
         (r"\band\s+\d+\s+it\s+needs", "and COUNT it needs"),
         (r"(?<![\w.])v?\d+\.\d+\.\d+(?![\w.])", "VERSION"),
-        # Two that are begun at the same time, so that either is the first in the journal.
-        (r"(?m)^(.*take back: )(virtual env.*)\n.*take back: (Node\.js .*)$", r"\1\3\n\1\2"),
+        (r"\(removes\s+[\d,]+\s+files,\s+\d+\s+MB\)", "(removes SIZE)"),
+        # Two lanes are begun at the same time: the journal has their changes as they came.
+        (
+            r"(?m)^((?:.*take back: (?:npm|Node\.js) .*\n)+)(.*take back: virtual env.*\n)",
+            r"\2\1",
+        ),
         # What was replaced had a width, and so have its column and the line above it.
         (r"─+", "───"),
         (r"(?<=[^\s+-]) {2,}(?=\S)", "  "),
@@ -131,8 +135,10 @@ def test_the_comparison_sees_an_output_that_is_missing_and_an_error() -> None:
         ("@@ -0,0 +1,2 @@\n+a==1.0\n+b-c==2", "@@ -0,0 +1,1 @@\n+a==1.1"),
         ("5.3.0 and 37 it\n   needs", "5.4.0 and 41 it needs"),
         (
-            " - take back: virtual environment /x\n - take back: Node.js 22.20.0 in /y",
-            " - take back: Node.js 22.20.0 in /y\n - take back: virtual environment /x",
+            " - take back: virtual environment /x (removes 23,451 files, 318\n        MB)\n"
+            " - take back: npm packages in /z\n - take back: Node.js 22.20.0 in /y\n",
+            " - take back: npm packages in /z\n - take back: Node.js 22.20.0 in /y\n"
+            " - take back: virtual environment /x (removes 9,451 files, 31 MB)\n",
         ),
     ],
 )
