@@ -234,19 +234,20 @@ def test_a_signal_at_each_stage_stops_the_run_and_resume_goes_on(
         taken_back(machine, "latest", before, system_before, f"{name} at {stage}")
 
 
+#: A stage may take no more than a moment. The runner's kernels are told nothing.
+SIGNALLED = """
+until grep -qs '"status": "running"' runs/*-server/"$1.ipynb"; do sleep 0.01; done
+pkill -"$2" -f "[p]ython -P -m runbook run"
+"""
+
+
 def stopped_at(machine: Machine, stage: str, signal: str, *, resume: bool) -> None:
     """Run until ``stage`` is being executed, then send the runner a signal; see how it ends."""
     words = ["--resume"] if resume else []
     # Whoever started the tests in the background made them ignore SIGINT.
     heeding = ["env", "--default-signal=INT"]
     run = machine.start([*heeding, "./runbook", "run", *words], cwd=CHECKOUT)
-    executing = f'cat runs/*-server/{stage}.ipynb | grep -c \'"status": "running"\''
-
-    def is_executed() -> bool:
-        return machine.run(["sh", "-c", executing], cwd=CHECKOUT, check=False).returncode == 0
-
-    wait_until(f"{stage} to begin", is_executed, MINUTES)
-    machine.run(["pkill", f"-{signal}", "-f", "python -m runbook$|python -P -m runbook run"])
+    machine.run(["sh", "-c", SIGNALLED, "sh", stage, signal], cwd=CHECKOUT, timeout=MINUTES)
     said, _ = run.communicate(timeout=MINUTES)
     assert run.returncode == 130, said
     assert "runbook.stage_kernel" not in machine.run(["ps", "axo", "args"]).stdout
