@@ -153,8 +153,8 @@ def test_guessing_is_slow_for_who_guesses_and_for_nobody_else(narrow: Machine) -
     assert "Too many wrong passwords for 'alice' from this address: try again in " in refusal
     wait_until("alice's turn at the attacker's", lambda: not answer("alice", RIGHT, ATTACKER))
     log = narrow.run(["journalctl", "-u", "jupyterhub", "-g", "Too many wrong", "-o", "cat"]).stdout
-    told = r"Too many wrong passwords for 'alice' from 127\.\S+: no further try for "
-    assert re.search(told, log)
+    line = r"Too many wrong passwords for 'alice' from 127\.\S+: no further try for "
+    assert re.search(line, log)
     assert "wrong 1" not in log
 
 
