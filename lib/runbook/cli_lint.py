@@ -18,7 +18,7 @@ from runbook import facts, params, safe_files
 from runbook.errors import ParameterError
 from runbook.hub import lint as rules
 from runbook.hub.configuration import Configuration, read_configuration
-from runbook.hub.installed import as_owner, hub_python
+from runbook.hub.installed import acting_as, as_writer, hub_python, writer_of
 from runbook.hub.lint import Finding
 from runbook.hub.lint.fix import Correction, corrections
 from runbook.hub.lint.show import blocks, count, masked
@@ -53,7 +53,7 @@ def lint(file: Path | None, as_json: bool, fix: bool, code: str | None) -> int:
     path = _readable(file or _usual(stage))
     python = hub_python(Path(stage.prefix))
     found, configuration = _lint(path, python, stage)
-    if fix and _fix(out, found):
+    if fix and _fix(out, found, path):
         found, configuration = _lint(path, python, stage)
     if as_json:
         click.echo(json.dumps(_document(configuration, python, found), indent=1))
@@ -92,7 +92,7 @@ def _readable(file: Path) -> Path:
 def _lint(path: Path, python: Path, stage: Configure) -> tuple[list[Finding], Configuration]:
     ours = path.resolve() == (Path(stage.config_dir) / NAME).resolve()
     known = ours and facts.user_exists(stage.hub_owner[0])
-    as_hub = stage.as_hub() if known else as_owner(path)
+    as_hub = stage.as_hub() if known else as_writer(path)
     folder = Path(stage.state_dir) if known else path.parent
     cwd = folder if folder.is_dir() else None
     configuration = read_configuration(path.absolute(), python, as_hub, cwd)
@@ -109,8 +109,12 @@ def _explain(out: Console, code: str) -> int:
     return 0
 
 
-def _fix(out: Console, found: Sequence[Finding]) -> bool:
-    """Show what would be corrected, ask at a terminal, write; whether anything was written."""
+def _fix(out: Console, found: Sequence[Finding], path: Path) -> bool:
+    """Show what would be corrected, ask at a terminal, write; whether anything was written.
+
+    It is written as whoever could write ``path``: they may put a link there while root reads.
+    """
+    who = writer_of(path)
     made = corrections(found)
     err = out if out.is_terminal else Console(stderr=True, highlight=False, soft_wrap=True)
     for correction in made:
@@ -125,17 +129,27 @@ def _fix(out: Console, found: Sequence[Finding]) -> bool:
     if not made or (sys.stdin.isatty() and out.is_terminal and not click.confirm("write this?")):
         return False
     for correction in made:
-        _write(correction)
+        with acting_as(who or writer_of(correction.file)):
+            _write(correction)
         err.print(f"written: {correction.file}")
     return True
 
 
 def _write(correction: Correction) -> None:
-    """Replace the file, which keeps mode and owner; a link stays one."""
+    """Replace the file, which keeps mode and owner; a link stays one.
+
+    Raises `ParameterError` where it was changed meanwhile, or may not be written.
+    """
     path = correction.file.resolve()
-    state = path.stat()
-    owner = (path.owner(), path.group()) if facts.is_root() else None
-    safe_files.write(path, correction.after, mode=state.st_mode & 0o7777, owner=owner)
+    try:
+        state = path.stat()
+        owner = (path.owner(), path.group()) if facts.is_root() else None
+        if safe_files.read(path) != correction.before:
+            raise ParameterError(f"{path} was changed meanwhile", "look at it, and run this again")
+        safe_files.write(path, correction.after, mode=state.st_mode & 0o7777, owner=owner)
+    except OSError as error:
+        remedy = "run it as who may write the file, and its folder"
+        raise ParameterError(f"{path} was not written: {error.strerror}", remedy) from None
 
 
 def _document(

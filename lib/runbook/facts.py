@@ -80,12 +80,21 @@ def resolves(host: str) -> bool:
 
 def first_person() -> int:
     """The lowest uid of a person's account (login.defs(5), UID_MIN)."""
+    return _login_defs("UID_MIN", 1000)
+
+
+def last_person() -> int:
+    """The highest uid that useradd(8) gives (login.defs(5), UID_MAX)."""
+    return _login_defs("UID_MAX", 60000)
+
+
+def _login_defs(name: str, default: int) -> int:
     try:
         text = safe_files.glance(Path("/etc/login.defs")).decode(errors="replace")
     except OSError:
         text = ""
-    found = re.search(r"^UID_MIN\s+(\d+)", text, re.MULTILINE)
-    return int(found[1]) if found else 1000
+    found = re.search(rf"^{name}\s+(\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else default
 
 
 def user_exists(name: str) -> bool:

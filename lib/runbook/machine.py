@@ -6,8 +6,12 @@ stays one argument. What a command prints is captured, redacted and logged.
 
 from __future__ import annotations
 
+import errno
 import os
+import selectors
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +19,7 @@ from pathlib import Path
 
 from runbook import references, secrets
 from runbook.errors import RunbookError
+from runbook.safe_paths import chosen_by_others
 
 #: Where the runner wants the log of the commands; unset when a notebook is stepped through.
 LOG_VARIABLE = "RUNBOOK_LOG"
@@ -30,6 +35,10 @@ KERNELS_OWN = (
     secrets.CHANNEL_VARIABLE,
 )
 TAIL_LINES = 20
+#: Seconds. What root has another account execute, that account can stop.
+OURS, ANOTHERS = 900.0, 60.0
+TIMED_OUT = 124  # timeout(1)
+MOST_SAID = 64 << 20  # bytes; the longest that any command of ours says is some hundred kilobytes
 #: To `become` an account that may bind ports below 1024, as its child processes then may.
 LOW_PORTS = ("--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service")
 
@@ -80,45 +89,118 @@ def run(
     input: str | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    timeout: float = 900,
+    timeout: float | None = None,
     dies_with_us: bool = False,
 ) -> Outcome:
-    """Run ``argv`` and wait for it, at most ``timeout`` seconds.
+    """Run ``argv`` and wait for it, at most ``timeout`` seconds; None: `OURS` or `ANOTHERS`.
 
     ``env`` is laid over the present environment; ``input`` goes to standard input, which is
     otherwise empty. A command that ``dies_with_us`` is killed when this process is: a long
     download must not go on beside the run that resumes. Raises `CommandError` unless it exits
     with 0 or ``check`` is off; a command that does not exist counts as exit code 127, one that
-    cannot be executed as 126, a timeout as 124 (as in sh and timeout(1)).
+    cannot be executed, or that root does not (`refuse_foreign`), as 126, a timeout as 124 (as in sh
+    and timeout(1)).
     """
     words = tuple(str(word) for word in argv)
     guard = ("setpriv", "--pdeathsig", "KILL", "--") if dies_with_us else ()
     started = time.monotonic()
+    limit = timeout or (ANOTHERS if is_for_another(words) else OURS)
+    variables = {**environment(), **(env or {})}
+    code, out, err = TIMED_OUT, "", f"no end after {limit:g} s"
     try:
-        done = subprocess.run(
-            (*guard, *words),
-            input=input if input is not None else "",
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env={**environment(), **(env or {})},
-            cwd=cwd,
-            timeout=timeout,
-            umask=0o022,  # what root installs, users must be able to read
-        )
-        code, out, err = done.returncode, done.stdout, done.stderr
+        refuse_foreign(words, variables["PATH"])
+        process = start((*guard, *words), input or "", variables, cwd, is_for_another(words))
+        said = hear(process, limit)
+        if said:
+            code, (out, err) = process.returncode, said
     except OSError as error:
         missing = isinstance(error, FileNotFoundError) and error.filename == words[0]
         code, out = (127 if missing else 126), ""
         err = f"{error.filename}: {'command not found' if missing else error.strerror}"
-    except subprocess.TimeoutExpired:
-        code, out, err = 124, "", f"no end after {timeout:g} s"
     seconds = time.monotonic() - started
     outcome = Outcome(words, code, secrets.redact(out), secrets.redact(err), seconds)
     _log(outcome)
     if check and not outcome.ok:
         raise CommandError(outcome)
     return outcome
+
+
+def start(
+    words: Sequence[str], input: str, env: Mapping[str, str], cwd: Path | None, own_session: bool
+) -> subprocess.Popen[bytes]:
+    """A command that reads ``input``, and is to be heard (`hear`)."""
+    # A file, without a name: who writes to a pipe has to wait for who reads it.
+    with os.fdopen(os.memfd_create("input"), "r+b") as file:
+        file.write(input.encode())
+        file.seek(0)
+        return subprocess.Popen(
+            words,
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            cwd=cwd,
+            umask=0o022,  # what root installs, users must be able to read
+            start_new_session=own_session,
+        )
+
+
+def hear(process: subprocess.Popen[bytes], seconds: float) -> tuple[str, str] | None:
+    """What a command says until its end, on standard output and on standard error.
+
+    None where it does not end in time, or says more than `MOST_SAID`: it is killed then. Whoever
+    it runs as may have it say anything, without an end, or hold its output open.
+    """
+    assert process.stdout
+    assert process.stderr
+    said = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
+    deadline = time.monotonic() + seconds
+    try:
+        with process.stdout, process.stderr, selectors.DefaultSelector() as waiting:
+            for descriptor in said:
+                waiting.register(descriptor, selectors.EVENT_READ)
+            while waiting.get_map() and (left := deadline - time.monotonic()) > 0:
+                for key, _ in waiting.select(left):
+                    data = os.read(key.fd, 65536)
+                    said[key.fd] += data
+                    if not data:
+                        waiting.unregister(key.fd)
+                    if len(said[key.fd]) > MOST_SAID:
+                        return None
+        process.wait(max(deadline - time.monotonic(), 0))
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    out, err = (bytes(each).decode(errors="replace") for each in said.values())
+    return out.replace("\r\n", "\n"), err.replace("\r\n", "\n")
+
+
+def refuse_foreign(words: Sequence[str], path: str) -> None:
+    """Raise OSError where root would execute, as root, what somebody else could have put there.
+
+    The folder of this checkout, and its Python, are as good as root's anyway.
+    """
+    if os.geteuid() != 0:
+        return
+    program = shutil.which(words[0], path=path)
+    if not program or Path(program).is_relative_to(sys.prefix):
+        return
+    who = chosen_by_others(Path(program))
+    if who:
+        why = f"{who} could have put it there: root does not execute it"
+        raise PermissionError(errno.EACCES, why, program)
+
+
+def is_for_another(words: Sequence[str]) -> bool:
+    """Whether a command is executed as another account (`become`).
+
+    It then needs a session of its own: out of ours it could type at root's terminal (ioctl_tty(2),
+    TIOCSTI).
+    """
+    return words[0] == "setpriv" and any(word.startswith("--reuid") for word in words)
 
 
 def environment(first: Path | None = None) -> dict[str, str]:
@@ -141,6 +223,11 @@ def become(user: str | int, group: str | int, *rights: str) -> list[str]:
     ``rights`` are words of setpriv(1) that leave it more than an account has: `LOW_PORTS`.
     """
     return ["setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", *rights, "--"]
+
+
+def become_number(uid: int) -> list[str]:
+    """The words that run a command as a number that no account has, and in no group."""
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"]
 
 
 def _shown(argv: Sequence[str]) -> str:

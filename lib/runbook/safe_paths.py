@@ -8,6 +8,7 @@ belongs to us, to root or to the owner of its folder.
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
@@ -95,6 +96,43 @@ def opened(path: Path, *, follow: bool = False, links: int = 0) -> Iterator[int]
         yield descriptor
 
 
+def chosen_by_others(path: Path) -> str:
+    """Who, but root and us, could have put something else in the place of ``path``, or written to
+    it; empty where nobody, or where there is nothing."""
+    try:
+        found = foreign(path)
+    except OSError:
+        return ""
+    return _writers(found) if found else ""
+
+
+def foreign(path: Path) -> os.stat_result | None:
+    """The first on the way to ``path``, or itself, that others than root and us own or can write.
+
+    None where all of the way is ours: then nobody can change it between this look and the next.
+    Links are followed. Raises OSError where there is nothing, or a circle of links.
+    """
+    parts, links, here = deque(path.absolute().parts[1:]), 0, Path("/")
+    around = os.lstat(here)
+    while parts:
+        entry = here / parts.popleft()
+        found = os.lstat(entry)
+        if not _only_ours(around, found):
+            # Where everybody may put things beside those of others, it is whoever put this one.
+            return found if around.st_uid in _ours() and around.st_mode & stat.S_ISVTX else around
+        if kind(found) == "symbolic link":
+            links += 1
+            if links > MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+            leads = Path(os.readlink(entry))
+            parts.extendleft(reversed([part for part in leads.parts if part != "/"]))
+            here = Path("/") if leads.is_absolute() else here
+        else:
+            here = here.parent if entry.name == ".." else entry
+        around = os.lstat(here)
+    return None if _writable_by_us_alone(around) else around
+
+
 def _walk(folder: Path) -> tuple[int, bool]:
     """A descriptor of ``folder``, and whether somebody else could have planted one on the way."""
     parts, links, planted = deque(folder.parts[1:]), 0, False
@@ -128,10 +166,21 @@ def _only_ours(folder: os.stat_result, entry: os.stat_result) -> bool:
     """Whether nobody but root and us can have put ``entry`` into ``folder``."""
     if folder.st_uid not in _ours():
         return False
-    group = folder.st_mode & stat.S_IWGRP and folder.st_gid not in (0, os.getegid())
-    if not (group or folder.st_mode & stat.S_IWOTH):
+    if _writable_by_us_alone(folder):
         return True
     return bool(folder.st_mode & stat.S_ISVTX) and entry.st_uid in _ours()
+
+
+def _writable_by_us_alone(found: os.stat_result) -> bool:
+    group = found.st_mode & stat.S_IWGRP and found.st_gid not in _our_groups()
+    return found.st_uid in _ours() and not (group or found.st_mode & stat.S_IWOTH)
+
+
+def _our_groups() -> set[int]:
+    """Root's, ours, and staff, whose members may replace what root finds in /usr/local: they are
+    as good as root (Debian Policy 9.1.2)."""
+    staff = {group.gr_gid for group in grp.getgrall() if group.gr_name == "staff"}
+    return {0, os.getegid(), *staff}
 
 
 def _ours() -> tuple[int, int]:
@@ -139,13 +188,15 @@ def _ours() -> tuple[int, int]:
 
 
 def _planted(path: Path, what: str, folder: os.stat_result) -> PlantedError:
-    who = account(folder.st_uid)
-    if folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        who += " and others"
     return PlantedError(
-        f"{path} {what}, in a folder that {who} can write: it may have been planted",
+        f"{path} {what}, in a folder that {_writers(folder)} can write: it may have been planted",
         "look at it (ls -la), and move it away if it is not yours",
     )
+
+
+def _writers(found: os.stat_result) -> str:
+    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return account(found.st_uid) + " and others" * bool(others)
 
 
 def account(uid: int) -> str:

@@ -11,6 +11,7 @@ import http.client
 import os
 import pty
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -187,6 +188,44 @@ def harasses(said: IO[str]) -> Iterator[None]:
         time.sleep(0.05)
 
 
+def watches(said: IO[str]) -> Iterator[None]:
+    """Looks for processes of its own account that have a terminal: it could type there."""
+    yield
+    while True:
+        for process in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                terminal = process.read_text().rpartition(")")[2].split()[4]
+                if process.stat().st_uid == os.getuid() and terminal != "0":
+                    said.write(f"{process}: terminal {terminal}\n")
+
+
+def hinders(said: IO[str], *names: str) -> Iterator[None]:
+    """Stops every process of its own account that has one of these names."""
+    yield
+    while True:
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError, ValueError):
+                name = (process / "comm").read_text().strip()
+                if process.stat().st_uid == os.getuid() and name in names:
+                    os.kill(int(process.name), signal.SIGSTOP)
+                    said.write(f"{process}\n")
+
+
+def forks(said: IO[str]) -> Iterator[None]:
+    """Forks and ends, without an end: whoever is killed has a child already."""
+    resource.setrlimit(resource.RLIMIT_NPROC, (100, 100))
+    yield
+    if os.fork() == 0:
+        for _ in range(6):
+            with suppress(OSError):
+                os.fork()
+        while True:
+            with suppress(OSError):
+                if os.fork():
+                    os._exit(0)
+    _wait()
+
+
 def answers(said: IO[str], path: str) -> Iterator[None]:
     """At the socket ``path`` somebody listens, and never says anything."""
     with socket.socket(socket.AF_UNIX) as listener:
@@ -287,7 +326,7 @@ ATTACKS: dict[str, Callable[..., Iterator[None]]] = {
     each.__name__: each
     for each in (
         *(swaps, flips, haunts, binds, locks, leases, terminal, spies, harasses),
-        *(answers, poses, knocks, crowds, edits, sweeps),
+        *(answers, poses, knocks, crowds, edits, sweeps, watches, hinders, forks),
     )
 }
 

@@ -1,6 +1,6 @@
 """What attackers try, as tables: what they plant and where, whom they ask for what."""
 
-from attackers import HUB, PASSWORDS, SECRET, STATE, VICTIM
+from attackers import HUB, LOOT, PASSWORDS, SECRET, STATE, VICTIM
 from hub import CHECKOUT
 
 ESCAPE = "\033"  # begins an order to a terminal
@@ -73,6 +73,28 @@ for name in mkdir id env dirname sh python3 node systemd-cat logger; do
     printf '#!/bin/sh\\n: >%s/executed-%s\\n' "$1" $name >"$1/bin/$name"
 done
 chmod -R 0755 "$1/bin"
+"""
+#: What root's doctor finds, in ``$1``: processes and files that call themselves a hub, or a daemon
+#: that keeps one, and programs beside them.
+PRETEND = """
+mkdir "$1/h"
+cd "$1/h"
+printf '[program:hub]\ncommand=%s/jupyterhub\n' "$PWD" >conf
+echo 'c = get_config()' >jupyterhub_config.py
+for name in jupyterhub supervisord; do echo 'import time; time.sleep(600)' >$name; done
+for name in supervisorctl sudo node; do
+    printf '#!/bin/sh\n: >%s/executed-$(id -u)\n' "$1" >$name
+    chmod 0755 $name
+done
+cp supervisorctl python3
+chmod -R go+rX .
+"""
+SUPERVISED = ("supervisord", "-c", f"{LOOT}/h/conf")
+A_HUB = ("jupyterhub", "-f", f"{LOOT}/h/jupyterhub_config.py")
+#: Programs that others execute with the rights of whoever leaves them.
+LEAVE_RIGHTS = """
+install -m 4755 /bin/true "$1/with-its-number"
+install -m 2755 -g shadow /bin/cat "$1/with-its-group"
 """
 NOT_BY_SUDO = (
     "-l",

@@ -151,6 +151,14 @@ class TestTheHubsAccount:
         command(taken_over.machine, "doctor")
         taken_over.machine.run(["sh", "-c", attempts.REMOVE_PROGRAMS, "sh", STATE])
 
+    def test_watches_for_a_terminal_of_roots(self, taken_over: Attacker) -> None:
+        """What the doctor executes as this account must not have the one that root sits at."""
+        taken_over.keeps("watches")
+        words = ["script", "-qec", "./runbook doctor", "/dev/null"]
+        done = taken_over.machine.run(words, cwd=CHECKOUT, check=False, timeout=PATIENCE)
+        assert "nothing wrong was found" in done.stdout
+        assert taken_over.loot("watches") == ""
+
     def test_has_the_mediator_execute_another_program(self, taken_over: Attacker) -> None:
         """As ann: what the mediator's wrapper calls is not for the hub to choose."""
         assert taken_over.does(attempts.LEAVE_A_PATH, LOOT)[0] == 0
@@ -193,6 +201,22 @@ class TestTheHubsAccount:
             code, said = command(hub_account.machine, "undo", "all")
             assert code == 0 or DATABASE in said, said
         hub_account.did_no_harm(undone=True)
+
+
+class TestTheHubsAccountAtItsEnd:
+    """It wants to outlive the hub; its number, and its groups, may be the next account's."""
+
+    def test_leaves_programs_with_its_rights_and_processes_that_fork(self, booted: Machine) -> None:
+        with Attacker(booted, HUB, knows_tokens=True) as attacker:
+            uid = booted.run(["id", "-u", HUB]).stdout.strip()
+            assert attacker.does(attempts.LEAVE_RIGHTS, LOOT)[0] == 0
+            attacker.keeps("forks")
+            code, said = command(booted, "undo", "all")
+            assert code == 0, said
+            assert booted.run(["getent", "passwd", HUB], check=False).stdout == ""
+            assert booted.run(["pgrep", "-u", uid], check=False).stdout == ""
+            armed = booted.run(["find", LOOT, "-perm", "/6000"]).stdout
+            assert armed == ""
 
 
 @pytest.fixture(scope="class")
@@ -324,6 +348,35 @@ class TestAPersonInTheGroup:
         code, said = command(person.machine, "run", "--only", "00-check")
         person.machine.run(["sh", "-c", "rm -rf /tmp/runbook-* /tmp/uv-*"])
         assert code == 0, said
+
+    @pytest.mark.parametrize("words", [attempts.SUPERVISED, attempts.A_HUB])
+    def test_calls_a_process_as_the_doctor_looks_for_it(
+        self, person: Attacker, words: tuple[str, ...]
+    ) -> None:
+        """Beside it lie programs that the doctor might execute. The hub is started after it."""
+        assert person.does(attempts.PRETEND, LOOT)[0] == 0
+        pretended = ["env", f"PATH={LOOT}/h:/usr/bin:/bin", "/usr/bin/python3", *words]
+        process = person.machine.start(pretended, user="ann", cwd=f"{LOOT}/h")
+        with ended(process.pid):
+            restart(person.machine)
+            code, said = command(person.machine, "doctor")
+            assert f", as {HUB}" in said, said
+            assert code == 0, said
+
+    def test_has_a_process_whose_number_has_no_account(self, person: Attacker) -> None:
+        """As containers and removed accounts have; root must not take it for root's own."""
+        assert person.does(attempts.PRETEND, LOOT)[0] == 0
+        number = ["setpriv", "--reuid=4242", "--regid=4242", "--clear-groups"]
+        pretended = ["env", f"PATH={LOOT}/h:/usr/bin:/bin", "python3", "jupyterhub", "-f"]
+        config = f"{LOOT}/h/jupyterhub_config.py"
+        process = person.machine.start([*number, *pretended, config], cwd=f"{LOOT}/h")
+        with ended(process.pid):
+            command(person.machine, "doctor", "--config", config)
+
+    def test_stops_what_root_executes_in_their_name(self, person: Attacker) -> None:
+        person.keeps("hinders", "test", "env", "setpriv")
+        code, said = command(person.machine, "doctor", "--user", "ann")
+        assert code in (0, 1), said
 
     def test_asks_the_hub_for_what_is_not_theirs(self, person: Attacker) -> None:
         with Visitor() as visitor:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
-import pwd
 from pathlib import Path
 
-import psutil
 import pytest
 from fakes import FakePrograms, mode
 
@@ -16,7 +14,7 @@ from runbook.errors import StageError
 from runbook.hub import probe_account
 from runbook.machine import CommandError
 from runbook.plan import Plan
-from runbook.resources import Group, Membership, User, account
+from runbook.resources import Group, Membership, User
 from runbook.resources.account import MembershipState, Presence, UserState
 
 NOBODY = "runbook-no-such"
@@ -199,33 +197,3 @@ def test_the_probe_does_not_take_over_a_home_that_is_there(monkeypatch: pytest.M
     monkeypatch.setattr(safe_files, "status", lambda path: os.stat("/"))
     with pytest.raises(StageError, match="/home/runbook-probe is there"):
         probe_account._refuse_home(probe_account.MEMBER)
-
-
-def test_the_probe_has_a_number_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process may run under a number without an account; it would be ended with the probe's."""
-    monkeypatch.setattr(facts, "first_person", os.geteuid)
-    assert probe_account._free_uid() not in {os.geteuid(), *(e.pw_uid for e in pwd.getpwall())}
-    monkeypatch.setattr(pwd, "getpwall", list)
-    assert probe_account._free_uid() != os.geteuid()
-
-
-def test_what_a_program_s_account_left_running_is_ended_until_nothing_is_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What it starts meanwhile, too."""
-    ended: list[int] = []
-    running = [1, 2, 3]
-
-    class Process:
-        def __init__(self, pid: int) -> None:
-            self.pid = pid
-
-        def kill(self) -> None:
-            ended.append(self.pid)
-            running.remove(self.pid)
-
-    monkeypatch.setattr(psutil, "process_iter", lambda: [Process(p) for p in running[:1]])
-    monkeypatch.setattr(account, "_runs_as", lambda process, uid: True)
-    monkeypatch.setattr(psutil, "wait_procs", lambda *_, **__: None)
-    account.end_processes(997)
-    assert ended == [1, 2, 3]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ast
 import fcntl
+import grp
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fakes import mode
 
-from runbook import safe_files
+from runbook import machine, safe_files, safe_paths
 from runbook.resources import Certificate, Directory, File, SecretFile, StateDirectory, StateFile
-from runbook.safe_paths import PlantedError
+from runbook.safe_paths import PlantedError, chosen_by_others
 
 LIBRARY = Path(__file__).resolve().parents[2] / "lib/runbook"
 Owner = tuple[str, str]
@@ -214,7 +216,70 @@ TOUCHES = {
     *("hardlink_to", "copyfile", "copy", "copy2", "copytree", "move", "rmtree"),
     *("mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryDirectory"),
 }
+
+
 #: Who else may, and why nobody else can have planted anything there.
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """A program that only we can replace, by way of a link."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/real").write_text("#!/bin/sh\necho executed\n")
+    (tmp_path / "bin/real").chmod(0o755)
+    (tmp_path / "program").symlink_to("bin/real")
+    return tmp_path / "program"
+
+
+def test_what_only_we_can_replace_nobody_has_chosen(program: Path) -> None:
+    assert chosen_by_others(program) == ""
+    assert chosen_by_others(Path("/bin/sh")) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [(".", 0o777), ("bin", 0o777), ("bin/real", 0o757), ("bin", 0o770)]
+)
+def test_who_can_write_any_part_of_the_way_has_chosen_it(
+    program: Path, tmp_path: Path, name: str, mode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safe_paths, "_our_groups", lambda: {0})
+    (tmp_path / name).chmod(mode)
+    assert "and others" in chosen_by_others(program)
+
+
+def test_who_owns_any_part_of_the_way_has_chosen_it(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safe_paths, "_ours", lambda: (0, 0))
+    assert chosen_by_others(program) == safe_paths.account(os.geteuid())
+
+
+def test_the_members_of_staff_are_as_good_as_root() -> None:
+    assert grp.getgrnam("staff").gr_gid in safe_paths._our_groups()
+
+
+def test_where_there_is_nothing_nobody_has_chosen_it(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    assert chosen_by_others(tmp_path / "one") == ""
+    assert chosen_by_others(tmp_path / "absent") == ""
+
+
+@pytest.mark.parametrize("word", ["program", "{}"])
+def test_root_executes_nothing_that_somebody_else_chose(
+    program: Path, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = {"PATH": f"{program.parent}:/usr/bin:/bin"}
+    words = [word.format(program)]
+    assert machine.run(words, env=path).stdout == "executed\n"
+    monkeypatch.setattr(safe_paths, "_ours", lambda: (0, 0))
+    assert machine.run(words, env=path).stdout == "executed\n"  # by whom it belongs to
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    done = machine.run(words, check=False, env=path)
+    assert (done.returncode, done.stdout) == (126, "")
+    assert f"{program}: {safe_paths.account(os.getuid())} could have put it there" in done.stderr
+    monkeypatch.setattr(sys, "prefix", str(program.parent))  # the checkout's own
+    assert machine.run(words, env=path).stdout == "executed\n"
+
+
 ALLOWED = {
     "safe_files.py": "does it",
     "safe_paths.py": "does it",
@@ -222,6 +287,7 @@ ALLOWED = {
     "hub/probe_account.py": "a home below /home, removed by shutil, which follows no link",
     "hub/doctor/log.py": "of a person's server, by a descriptor of its own",
     "programs/send_routes.py": "run as the hub's account",
+    "programs/disarm.py": "by descriptors; executed by find(1), with nothing of the library",
     **dict.fromkeys(("programs/owned_port.py", "programs/throttle.py"), "run in the hub"),
     "resources/node.py": "below the prefix, which its owner alone can write",
     "resources/uv.py": "below the prefix, which its owner alone can write",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -151,10 +150,13 @@ def read_configuration(
     document, said = _run([*as_hub, str(python), "-", str(path), str(SECONDS)], cwd)
     if document is None and said:
         raise _no_reader(python, said)
-    if document is None:
-        reason = "the interpreter was ended by it, or did not end"
-        return Configuration(path, "", (), Broken(path, 1, reason), {}, {})
-    return _configuration(path, document, bool(as_hub))
+    reason = "the interpreter was ended by it, or did not end"
+    if document is not None:
+        try:
+            return _configuration(path, document, bool(as_hub))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            reason = "what the interpreter said of it is no account of a configuration"
+    return Configuration(path, "", (), Broken(path, 1, reason), {}, {})
 
 
 def _run(command: list[str], cwd: Path | None) -> tuple[dict[str, Any] | None, str]:
@@ -164,21 +166,20 @@ def _run(command: list[str], cwd: Path | None) -> tuple[dict[str, Any] | None, s
     """
     env = {**machine.environment(), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        process = subprocess.Popen(
-            command, cwd=cwd, env=env, text=True, errors="replace", start_new_session=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        machine.refuse_foreign(command, env["PATH"])
+        process = machine.start(command, render("read_config.py"), env, cwd, own_session=True)
     except OSError as error:
         return None, f"{error.filename}: {error.strerror}"
+    out, err = "", ""
     try:
-        out, err = process.communicate(render("read_config.py"), timeout=SECONDS + GRACE)
-    except subprocess.TimeoutExpired:
-        out, err = "", ""
+        out, err = machine.hear(process, SECONDS + GRACE) or ("", "")
+        document = json.loads(out)
+        return (document if isinstance(document, dict) else None), err.strip()
+    except (ValueError, RecursionError):  # whoever it was executed as can say what they like
+        return None, err.strip()
     finally:
         with suppress(ProcessLookupError):  # with what it may have started and left behind
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return (json.loads(out) if out else None), err.strip()
 
 
 def _no_reader(python: Path, said: str) -> RunbookError:

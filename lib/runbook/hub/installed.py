@@ -6,9 +6,14 @@ import os
 import pwd
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runbook import facts, machine, safe_files
+from runbook.safe_paths import foreign
+
+NOBODY = 65534  # the kernel's overflowuid
 
 
 def hub_python(prefix: Path) -> Path:
@@ -35,20 +40,45 @@ def interpreter(script: Path, path: str | None = None) -> Path | None:
     return Path(found) if found else None
 
 
-def as_owner(file: Path) -> list[str]:
-    """For root: the words that run a command as who may write ``file``, where that is not root.
+def writer_of(file: Path) -> tuple[int, int] | None:
+    """For root: the numbers of who could have written ``file``, or put it there; None: root alone.
 
-    A configuration is code, and root must not execute what somebody else may have written.
+    A configuration is code, and root must not execute what somebody else may have written. Where
+    everybody may have, it is the number that stands for nobody.
     """
-    if not facts.is_root():
-        return []
-    owners = [path.stat() for path in (file.resolve(), file.resolve().parent)]
-    return next((_as(each.st_uid, each.st_gid) for each in owners if each.st_uid), [])
+    found = foreign(file) if facts.is_root() else None
+    if found is None:
+        return None
+    return (found.st_uid, found.st_gid) if found.st_uid else (NOBODY, NOBODY)
+
+
+def as_writer(file: Path) -> list[str]:
+    """For root: the words that run a command as who could have written ``file`` (`writer_of`)."""
+    who = writer_of(file)
+    return _as(*who) if who else []
 
 
 def _as(uid: int, gid: int) -> list[str]:
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
-        return ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--"]
+        return machine.become_number(uid)
     return machine.become(entry.pw_name, entry.pw_gid)
+
+
+@contextmanager
+def acting_as(who: tuple[int, int] | None) -> Iterator[None]:
+    """What is done to files is done as ``who``, and can do no more than they could."""
+    if who is None:
+        yield
+        return
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(who[1])
+    os.seteuid(who[0])
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import pwd
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import ClassVar
-
-import psutil
 
 from runbook import facts, machine, safe_files, secrets
 from runbook.errors import StageError
 from runbook.resources import Change, Membership, Resource, User
-from runbook.resources.account import Presence, end_processes
+from runbook.resources.account import Presence
+from runbook.resources.remains import end_processes, remove_jobs, unused_number
 
 MEMBER, OUTSIDER = "runbook-probe", "runbook-outsider"
 # Tells an account of ours, which a crash left behind, from somebody's of the same name.
@@ -64,7 +62,7 @@ def probe_account(group: str = "") -> Iterator[Account]:
     remove(account.name)
     _refuse_home(account.name)
     try:
-        made = User(account.name, uid=_free_uid(), comment=COMMENT, password=account.password)
+        made = User(account.name, uid=unused_number(), comment=COMMENT, password=account.password)
         made.apply()
         if group:
             Membership(account.name, group).apply()
@@ -82,6 +80,7 @@ def remove(name: str) -> None:
         raise StageError(
             f"the account {name} was not made by the runbook", "rename it: the proof needs the name"
         )
+    remove_jobs(name, entry.pw_uid)
     end_processes(entry.pw_uid)
     # The home first: without the account nobody would know whose it was.
     shutil.rmtree(Path(entry.pw_dir), ignore_errors=True)
@@ -97,12 +96,3 @@ def _refuse_home(name: str) -> None:
     home = Path("/home", name)
     if safe_files.status(home):
         raise StageError(f"{home} is there, and the runbook did not make it", "move it away")
-
-
-def _free_uid() -> int:
-    """A number that no account has, and no process: a container's may run without an account."""
-    taken = {entry.pw_uid for entry in pwd.getpwall()}
-    for process in psutil.process_iter():
-        with suppress(psutil.NoSuchProcess):
-            taken.update(process.uids())
-    return next(number for number in count(facts.first_person()) if number not in taken)

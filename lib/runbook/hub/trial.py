@@ -62,8 +62,9 @@ def _running(command: list[str], prefix: Path, folder: Path) -> Iterator[None]:
     env = machine.environment(first=prefix / "bin")
     with (folder / "log").open("wb") as log:  # ours alone, like the folder
         process = subprocess.Popen(
-            command, cwd=folder / "state", env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+            command, cwd=folder / "state", env=env, stdin=subprocess.DEVNULL, stdout=log,
+            stderr=log, start_new_session=True,
+        )  # fmt: skip
     try:
         yield
     except HubError as error:
@@ -71,8 +72,22 @@ def _running(command: list[str], prefix: Path, folder: Path) -> Iterator[None]:
         error.message += "\n" + secrets.redact("\n".join(said[-LAST_LINES:]))
         raise
     finally:
-        process.terminate()  # the hub takes its proxy along; runuser hands the signal on
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """The hub takes its proxy along; whoever it runs as may have stopped it, or hold on to it."""
+    process.terminate()
+    try:
         process.wait(timeout=START_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        # What else it has started ends with the kernel.
+        raise HubError(
+            f"the trial hub (pid {process.pid}) did not end within {START_SECONDS:g} s",
+            "see whether it was stopped, by whom, and run this again",
+        ) from None
 
 
 def free_ports(count: int, but: Collection[int] = ()) -> list[int]:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import pwd
-import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-import psutil
-
 from runbook import facts, machine, safe_files, safe_paths, secrets
+from runbook.resources import remains
 from runbook.resources.base import Change, Resource, attribute_diff
-
-PATIENCE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -136,29 +131,12 @@ class User(Resource):
             # Without a reason to keep it, the home holds nothing but the skeleton.
             home = ["--remove"] if Path(present.home).is_relative_to("/home") else []
             uids = [e.pw_uid for e in pwd.getpwall() if e.pw_name == self.name]
-            for uid in uids:  # of a program's account: what it left behind goes with it
-                if 0 < uid < facts.first_person():
-                    end_processes(uid)
+            for uid in uids:
+                remains.remove_jobs(self.name, uid)
+                if 0 < uid < facts.first_person():  # of a program, not of a person who works
+                    remains.end_processes(uid)
+                    remains.disarm_files(uid)
             machine.run(["userdel", *home, self.name])
-
-
-def end_processes(uid: int) -> None:
-    """Kill all that runs as ``uid``, until none is left: it may start others meanwhile."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (own := [p for p in psutil.process_iter() if _runs_as(p, uid)]) and (
-        time.monotonic() < deadline
-    ):
-        for process in own:
-            with suppress(psutil.Error):
-                process.kill()
-        psutil.wait_procs(own, timeout=1)
-
-
-def _runs_as(process: psutil.Process, uid: int) -> bool:
-    try:
-        return uid in process.uids() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @dataclass(frozen=True)

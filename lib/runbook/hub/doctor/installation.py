@@ -65,25 +65,27 @@ class Installation:
     def as_hub(self) -> list[str]:
         """The words that run a command as the hub's account: root must not run what it may write.
 
-        Empty where it is our own account, or where we could not become it.
+        Empty where it is our own account, or where we could not become it. A process may have a
+        number that no account has: that is its name then.
         """
         if not facts.is_root() or self.account in ("", "root"):
             return []
         try:
             entry = pwd.getpwnam(self.account)
         except KeyError:
-            return []
+            return machine.become_number(int(self.account)) if self.account.isdigit() else []
         return machine.become(entry.pw_uid, entry.pw_gid)
 
     def start(self) -> tuple[str, ...]:
         """The commands that start the stopped hub, as it is started here."""
         if self.service:
             return (self.service.do("start"),)
-        become = ["runuser", "-u", self.account, "--"] if self.as_hub() else []
-        words = [*become, "env", f"PATH={self.path}", *self.command]
-        log = self.folder / "jupyterhub.log"
-        run = f"{shlex.join(['setsid', '-f', *words])} >>{shlex.quote(str(log))} 2>&1"
-        return (f"cd {shlex.quote(str(self.folder))} && {run}",)
+        words = ["setsid", "-f", "env", f"PATH={self.path}", *self.command]
+        folder, log = (shlex.quote(str(p)) for p in (self.folder, self.folder / "jupyterhub.log"))
+        run = f"cd {folder} && {shlex.join(words)} >>{log} 2>&1"
+        # The log, too, is opened as that account: its folder may lead anywhere.
+        become = ["runuser", "-u", self.account, "--", "sh", "-c", run]
+        return (shlex.join(become) if self.as_hub() else run,)
 
     def restart(self) -> tuple[str, ...]:
         """The commands that start the hub anew."""
@@ -112,12 +114,11 @@ def find(config: Path | None = None) -> Installation | None:
 
 
 def _running(services: Sequence[Service]) -> Iterator[Installation]:
-    for process in psutil.process_iter(["cmdline", "username"]):
-        argv = process.info["cmdline"] or []
-        if not is_hub(argv):
-            continue
-        mine = [s for s in services if is_hub(s.command) and _keeps(s, process.pid)]
-        service = mine[0] if mine else None
+    """Those that a service keeps come first: a process may say anything of itself."""
+    every = psutil.process_iter(["cmdline", "username"])
+    hubs = [(_service_of(p, services), p) for p in every if is_hub(p.info["cmdline"] or [])]
+    for service, process in sorted(hubs, key=lambda found: found[0] is None):
+        argv = process.info["cmdline"]
         folder, path = _surroundings(process, service)
         yield Installation(
             how=f"a running process (pid {process.pid})",
@@ -186,8 +187,11 @@ def _by_hand(how: str, config: Path, program: str, account: str, path: str) -> I
     return Installation(how, config, _python(command, path), account, config.parent, path, command)
 
 
-def _keeps(service: Service, pid: int) -> bool:
-    return service.pid == pid or (service.manager == "systemd" and unit_of(pid) == service.name)
+def _service_of(process: psutil.Process, services: Sequence[Service]) -> Service | None:
+    pid, unit = process.pid, unit_of(process.pid)
+    hubs = (service for service in services if is_hub(service.command))
+    kept = (s for s in hubs if s.pid == pid or (s.manager == "systemd" and unit == s.name))
+    return next(kept, None)
 
 
 def _surroundings(process: psutil.Process, service: Service | None) -> tuple[Path, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from runbook import facts, machine
 
 MOST = 20  # people looked at; each costs a sudo or two
+ASKING_SECONDS = 10.0  # whoever is asked may stop what asks
 # A server that cannot write a few small files does not start: connection file, logs, history.
 ROOM = 1 << 20
 BLOCK = 4096  # what a small file takes on most file systems
@@ -120,7 +121,10 @@ def stopped_at(name: str, uid: int, gid: int, ways: Sequence[Path]) -> Path | No
         return None
     become = machine.become(uid, gid) if facts.is_root() else []
     for way in ways:
-        asked = machine.run([*become, "env", "test", "-x", str(way)], check=False, cwd=Path("/"))
+        ask = [*become, "env", "test", "-x", str(way)]
+        asked = machine.run(ask, check=False, cwd=Path("/"), timeout=ASKING_SECONDS)
+        if asked.returncode == machine.TIMED_OUT:  # whoever it is has stopped it
+            return None
         if way.exists() and not asked.ok:
             groups = os.getgrouplist(name, gid)
             return next((p for p in steps(way) if not _may_pass(p, uid, groups)), way)

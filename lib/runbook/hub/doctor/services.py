@@ -83,13 +83,17 @@ def all_services() -> list[Service]:
 
 
 def unit_of(pid: int) -> str:
-    """The systemd unit in whose control group a process is; empty where in none (or unknown)."""
+    """The systemd unit in whose control group a process is; empty where in none (or unknown).
+
+    A unit of somebody's own manager may have any name: it is theirs, ``user@1000.service``.
+    """
     try:
         groups = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     except OSError:
         return ""
-    ends = [line.rpartition("/")[2] for line in groups]
-    return next((end for end in ends if end.endswith(".service")), "")
+    ways = [line.split("/") for line in groups]
+    units = [[part for part in way if part.startswith("user@")] or way[-1:] for way in ways]
+    return next((unit[0] for unit in units if unit[0].endswith(".service")), "")
 
 
 def _units() -> Iterator[Service]:
@@ -152,14 +156,25 @@ def _glob(pattern: str) -> list[Path]:
 
 
 def _supervisors() -> dict[Path, psutil.Process | None]:
-    """Configurations of supervisor, and the daemon that runs with each."""
+    """Configurations of supervisor, and the daemon that runs with each.
+
+    Only root's daemons and our own: others' may say anything of themselves, and whoever asks one
+    executes what its configuration names.
+    """
     found: dict[Path, psutil.Process | None] = {}
     for process in facts.processes("supervisord"):
         words = process.info["cmdline"]
-        if "-c" in words[:-1]:
+        if "-c" in words[:-1] and _is_ours(process):
             found[Path(words[words.index("-c") + 1])] = process
     known = (Path(os.path.expanduser(name)) for name in SUPERVISOR_FILES)
     return {**{path: None for path in known if path.exists()}, **found}
+
+
+def _is_ours(process: psutil.Process) -> bool:
+    try:
+        return process.uids().real in (0, os.geteuid())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _program(

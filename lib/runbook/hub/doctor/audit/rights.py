@@ -18,7 +18,6 @@ from runbook.hub.doctor.sudo import Rule, read_sudo
 from runbook.machine import Outcome
 
 SECONDS = 10.0  # for a place; most take a tenth, and what takes longer is said
-TIMED_OUT = 124  # timeout(1)
 MOST = 8  # paths told by name
 #: Where everybody may write, and what holds no files of the machine.
 NOT_LOOKED_AT = ("/tmp", "/var/tmp", "/proc", "/sys", "/dev", "/run")
@@ -89,7 +88,7 @@ def look(place: str, state: str, become: Sequence[str]) -> Reach:
 
 def unseen(done: Outcome) -> str:
     """Why find did not come to the end; where the account may not enter, it has looked."""
-    if done.returncode == TIMED_OUT:
+    if done.returncode == machine.TIMED_OUT:
         return f"it holds more than {SECONDS:g} s can show"
     others = [line for line in done.stderr.splitlines() if not line.startswith("find: ")]
     failed = done.returncode not in (0, 1) or others

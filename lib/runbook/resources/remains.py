@@ -1,0 +1,125 @@
+"""What an account leaves behind: processes, jobs, files that are executed with its rights.
+
+Its number may be given to the next account, which would have all that.
+"""
+
+from __future__ import annotations
+
+import pwd
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.resources import as_file, files
+from itertools import count
+
+import psutil
+
+from runbook import facts, machine, programs
+from runbook.errors import StageError
+
+#: The lowest number that neither Debian (Policy 9.2.2) nor systemd ("Users, Groups, UIDs and GIDs
+#: on systemd Systems") gives to anybody; above it are two that mean "nobody" and "none".
+LOWEST_UNUSED = 65520
+NOT_NUMBERS = (65534, 65535)
+#: Seconds. A process that is killed ends when the kernel is done with what it waits for.
+ENDING_SECONDS = 60
+#: To look through the disks for files of one account; millions of files take minutes.
+LOOKING_SECONDS = 1800
+#: Where cron(8), atd(8) and systemd (loginctl enable-linger) keep what they start for an account.
+JOBS = ("/var/spool/cron", "/var/lib/systemd/linger")
+#: Folders of other computers, which it could not have been armed for here.
+REMOTE = ("nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "9p", "autofs", "fuse.sshfs")
+
+
+def unused_number() -> int:
+    """A number that no account has or will be given, and no process: a container's may run
+    without an account."""
+    used = {uid for process in psutil.process_iter() for uid in _uids(process)}
+    above = count(max(LOWEST_UNUSED, facts.last_person() + 1))
+    return next(n for n in above if n not in (*used, *NOT_NUMBERS) and not _has_account(n))
+
+
+def remove_jobs(name: str, uid: int) -> None:
+    """What the system would start for the account, also for the next one of its name."""
+    theirs = ["(", "-user", str(uid), "-o", "-name", name, ")"]
+    machine.run(["find", *JOBS, "-xdev", "-type", "f", *theirs, "-delete"], check=False)
+
+
+def end_processes(uid: int) -> None:
+    """Kill all that runs as ``uid``, until none is left.
+
+    Raises
+    ------
+    StageError
+        where some do not end, so that the account is kept and nobody gets its number.
+    """
+    deadline = time.monotonic() + ENDING_SECONDS
+    while left := [process for process in psutil.process_iter() if _runs_as(process, uid)]:
+        if time.monotonic() > deadline:
+            pids = ", ".join(str(process.pid) for process in left[:5])
+            raise StageError(
+                f"{len(left)} processes of the account with the number {uid} do not end: {pids}",
+                "see what they wait for (ps -o pid,stat,wchan,args), end them, then run again",
+            )
+        _run_program("end_all.py", str(uid), str(unused_number()))
+        for process in left:  # those with other numbers beside this one
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=1)
+
+
+def disarm_files(uid: int) -> None:
+    """Take setuid and setgid from every file of ``uid`` on this machine's own file systems.
+
+    Raises
+    ------
+    StageError
+        where they could not all be looked through.
+    """
+    for place in sorted(_armed()):
+        with as_file(files(programs) / "disarm.py") as program:
+            execute = ["-execdir", sys.executable, "-I", str(program), str(uid), "{}", "+"]
+            armed = ["-type", "f", "-user", str(uid), "-perm", "/6000"]
+            look = ["find", place, "-xdev", *armed, *execute]
+            done = machine.run(look, check=False, timeout=LOOKING_SECONDS)
+        if done.returncode not in (0, 1):  # 1: something went away meanwhile
+            raise StageError(
+                f"{place} could not be looked through for files with the rights of {uid}",
+                f"{(done.stderr.splitlines() or ['no word'])[0]}; then run again",
+            )
+
+
+def _armed() -> set[str]:
+    """Where file systems are mounted that heed setuid."""
+    mounted = psutil.disk_partitions(all=True)
+    return {
+        each.mountpoint
+        for each in mounted
+        if "nosuid" not in each.opts.split(",") and each.fstype not in REMOTE
+    }
+
+
+def _run_program(name: str, *words: str) -> None:
+    with as_file(files(programs) / name) as program:
+        machine.run([sys.executable, "-I", str(program), *words], check=False)
+
+
+def _has_account(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
+def _uids(process: psutil.Process) -> Iterator[int]:
+    with suppress(psutil.NoSuchProcess):
+        yield from process.uids()
+
+
+def _runs_as(process: psutil.Process, uid: int) -> bool:
+    try:
+        return uid in process.uids() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,104 @@
+"""What an account leaves behind is gone, and nothing of it is the next account's.
+
+The library is asked directly: what the attackers get of it is in test_attackers.py.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from debian import Machine, wait_until
+from hub import CHECKOUT
+from trees import Layers
+
+pytestmark = pytest.mark.machine
+
+PYTHON = f"{CHECKOUT}/.venv/bin/python"
+#: Forks and ends without an end: whoever is killed has a child already.
+FORKS = """
+import os, resource
+resource.setrlimit(resource.RLIMIT_NPROC, (100, 100))
+for _ in range(6):
+    try: os.fork()
+    except OSError: pass
+while True:
+    try:
+        if os.fork(): os._exit(0)
+    except OSError: pass
+"""
+ARM = """
+install -m 6755 /bin/true "/var/tmp/$(printf 'no \\377 text\\n')"
+cd /var/tmp
+mkdir -p deep/er && chmod 0700 deep/er && install -m 6755 /bin/true deep/er
+ln -s /usr/bin/passwd link
+"""
+#: For an account that cron and at know, without them.
+JOBS = """
+for folder in /var/spool/cron/crontabs /var/spool/cron/atjobs /var/lib/systemd/linger; do
+    mkdir -p $folder
+done
+echo '* * * * * id' >/var/spool/cron/crontabs/daisy
+echo '* * * * * id' >/var/spool/cron/crontabs/root
+echo id >/var/spool/cron/atjobs/a0001 && chown daisy /var/spool/cron/atjobs/a0001
+touch /var/lib/systemd/linger/daisy
+"""
+LEFT_JOBS = "cd /var && find spool/cron lib/systemd/linger -type f"
+
+
+@pytest.fixture(scope="module")
+def machine(prepared: Layers) -> Iterator[Machine]:
+    with Machine(prepared) as machine:
+        machine.boot()
+        machine.run(["useradd", "--system", "daisy"])
+        yield machine
+
+
+def remains(machine: Machine, call: str) -> str:
+    """What the library's function says."""
+    code = f"import pwd; from runbook.resources import remains as r; print(r.{call})"
+    return machine.run([PYTHON, "-P", "-c", code]).stdout.strip()
+
+
+def uid(machine: Machine) -> str:
+    return machine.run(["id", "-u", "daisy"]).stdout.strip()
+
+
+def test_processes_that_fork_faster_than_they_are_killed_end(machine: Machine) -> None:
+    forking = machine.start(["python3", "-c", FORKS], user="daisy", cwd="/")
+    count = ["pgrep", "-c", "-u", "daisy"]
+    wait_until("many", lambda: int(machine.run(count, check=False).stdout) > 20)
+    remains(machine, f"end_processes({uid(machine)})")
+    forking.wait(60)
+    assert machine.run(count, check=False).stdout == "0\n"
+
+
+def test_setuid_and_setgid_go_from_its_files_and_from_no_others(machine: Machine) -> None:
+    armed = ["find", "/", "-xdev", "-type", "f", "-perm", "/6000", "-printf", "%u %p\n"]
+    before = machine.run(armed, check=False).stdout
+    machine.run(["sh", "-ec", ARM], user="daisy", cwd="/")
+    assert machine.run(armed, check=False).stdout.count("daisy ") == 2
+    remains(machine, f"disarm_files({uid(machine)})")
+    assert machine.run(armed, check=False).stdout == before
+
+
+def test_what_is_put_in_the_place_of_its_file_meanwhile_keeps_its_mode(machine: Machine) -> None:
+    machine.run(["sh", "-c", "cd /var/tmp; ln -s /usr/bin/passwd swapped; ln /usr/bin/passwd hard"])
+    program = f"{CHECKOUT}/lib/runbook/programs/disarm.py"
+    words = [PYTHON, "-I", program, uid(machine), "./swapped", "./hard", "./gone"]
+    machine.run(words, cwd="/var/tmp")
+    assert machine.run(["stat", "-c", "%a", "/usr/bin/passwd"]).stdout == "4755\n"
+
+
+def test_nothing_is_started_for_the_next_account_of_its_name_or_number(machine: Machine) -> None:
+    machine.run(["sh", "-ec", JOBS])
+    remains(machine, f"remove_jobs('daisy', {uid(machine)})")
+    left = machine.run(["sh", "-c", LEFT_JOBS]).stdout.split()
+    assert left == ["spool/cron/crontabs/root"]
+
+
+def test_the_next_account_does_not_get_the_number_of_a_proof(machine: Machine) -> None:
+    number = remains(machine, "unused_number()")
+    machine.run(["useradd", "-m", "-u", number, "probe"])
+    assert "probe" not in machine.read("/etc/subuid")
+    machine.run(["userdel", "-r", "probe"], check=False)
+    machine.run(["useradd", "-m", "carol"])
+    assert int(machine.run(["id", "-u", "carol"]).stdout) < 60000 < int(number)
