@@ -11,8 +11,6 @@ import errno
 import fnmatch
 import os
 import secrets
-import shutil
-import stat
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -176,6 +174,15 @@ def remove_folder(path: Path) -> None:
         os.rmdir(path.name, dir_fd=folder.descriptor)
 
 
+def remove_tree(path: Path) -> None:
+    """Remove a folder with all in it, as far as that can be; nothing where it is missing.
+
+    By rm(1): shutil.rmtree needs a stack as deep as the folders that others have made in it.
+    """
+    words = ["rm", "-rf", "--one-file-system", "--", str(path)]
+    subprocess.run(words, check=False, capture_output=True)
+
+
 def move(path: Path, target: Path) -> None:
     """Move whatever is at ``path`` to ``target``, also to another file system."""
     with holding(path) as folder, holding(target) as other:
@@ -187,7 +194,7 @@ def move(path: Path, target: Path) -> None:
                 raise
             source = f"/proc/{os.getpid()}/fd/{here}/{path.name}"
             subprocess.run(["cp", "-a", "--", source, str(target)], check=True)
-            _remove_all(path.name, here)
+            remove_tree(Path(f"/proc/{os.getpid()}/fd/{here}/{path.name}"))
 
 
 @contextmanager
@@ -199,7 +206,7 @@ def temporary_folder(name: str, group: str = "") -> Iterator[Path]:
             give(folder, str(os.geteuid()), group, 0o750)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
 def _at_once(name: str, flags: int) -> int:
@@ -238,10 +245,3 @@ def _flush(folder: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _remove_all(name: str, folder: int) -> None:
-    if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-        shutil.rmtree(name, dir_fd=folder)
-    else:
-        os.unlink(name, dir_fd=folder)

@@ -91,6 +91,39 @@ chmod -R go+rX .
 """
 SUPERVISED = ("supervisord", "-c", f"{LOOT}/h/conf")
 A_HUB = ("jupyterhub", "-f", f"{LOOT}/h/jupyterhub_config.py")
+#: By which the runbook knows an account for its own proof.
+OF_THE_RUNBOOK = "jupyterhub-runbook probe"
+DEEP = """
+import os
+for _ in range(1500):
+    os.mkdir("d")
+    os.chdir("d")
+"""
+LEAVE_A_MISTAKE = """
+umask 027
+rm -rf "$(dirname "$1")"
+mkdir "$(dirname "$1")"
+echo 'c.Authenticator.whitelist = {"ann"}' >"$1"
+"""
+#: Root at a terminal; a link to ``$2`` is put there when it asks whether to write ``$1``.
+SAY_YES_LATE = """
+import os, pty, sys
+file, victim = sys.argv[1:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv("./runbook", ["./runbook", "lint", "--fix", file])
+said = b""
+while True:
+    try: data = os.read(terminal, 65536)
+    except OSError: break
+    said += data
+    if b"write this?" in said and os.path.isfile(file) and not os.path.islink(file):
+        os.unlink(file)
+        os.symlink(victim, file)
+        os.write(terminal, b"y\n")
+os.waitpid(pid, 0)
+print(said.decode(errors="replace"))
+"""
 #: Programs that others execute with the rights of whoever leaves them.
 LEAVE_RIGHTS = """
 install -m 4755 /bin/true "$1/with-its-number"

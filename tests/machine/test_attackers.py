@@ -35,7 +35,7 @@ from attackers import (
     is_refused,
 )
 from debian import Machine, wait_until
-from hub import CHECKOUT, URL, Installed, hub_answers, runbook
+from hub import CHECKOUT, GROUP, URL, Installed, hub_answers, latest_record, runbook
 from visitor import Refused, Visitor
 
 pytestmark = pytest.mark.machine
@@ -158,6 +158,17 @@ class TestTheHubsAccount:
         done = taken_over.machine.run(words, cwd=CHECKOUT, check=False, timeout=PATIENCE)
         assert "nothing wrong was found" in done.stdout
         assert taken_over.loot("watches") == ""
+
+    def test_makes_folders_in_one_another_in_the_home_of_the_probe(
+        self, taken_over: Attacker
+    ) -> None:
+        """As the probe, while there is one: the hub may act as each of the group."""
+        machine = taken_over.machine
+        machine.run(["useradd", "-m", "-c", attempts.OF_THE_RUNBOOK, "-G", GROUP, PROBE])
+        machine.run(["python3", "-c", attempts.DEEP], user=PROBE)
+        code, said = command(machine, "run", "--only", "80-verify")
+        assert code == 0, said
+        assert machine.run(["ls", "/home"]).stdout.split() == ["ann", "bob", "oscar"]
 
     def test_has_the_mediator_execute_another_program(self, taken_over: Attacker) -> None:
         """As ann: what the mediator's wrapper calls is not for the hub to choose."""
@@ -372,6 +383,31 @@ class TestAPersonInTheGroup:
         process = person.machine.start([*number, *pretended, config], cwd=f"{LOOT}/h")
         with ended(process.pid):
             command(person.machine, "doctor", "--config", config)
+
+    def test_puts_a_link_in_the_place_of_what_root_corrects(self, person: Attacker) -> None:
+        """While root reads what would be written, and is asked."""
+        file = "/home/ann/cfg/jupyterhub_config.py"
+        assert person.does(attempts.LEAVE_A_MISTAKE, file)[0] == 0
+        fix = ["python3", "-c", attempts.SAY_YES_LATE, file, VICTIM]
+        done = person.machine.run(fix, cwd=CHECKOUT, check=False, timeout=PATIENCE)
+        assert "write this?" in done.stdout, done.stdout + done.stderr
+        assert "Traceback" not in done.stdout
+
+    def test_is_corrected_by_root_where_nothing_is_planted(self, person: Attacker) -> None:
+        file = "/home/ann/cfg/jupyterhub_config.py"
+        assert person.does(attempts.LEAVE_A_MISTAKE, file)[0] == 0
+        command(person.machine, "lint", "--fix", file)
+        assert "allowed_users" in person.machine.read(file)
+        assert person.machine.run(["stat", "-c", "%U %a", file]).stdout == "ann 640\n"
+
+    def test_leaves_a_home_open_and_is_told_of(self, person: Attacker) -> None:
+        _, said = command(person.machine, "run", "--only", "40-pam")
+        assert "homes that others can read" not in said
+        person.machine.run(["chmod", "0755", "/home/ann"])
+        _, said = command(person.machine, "run", "--only", "40-pam")
+        person.machine.run(["chmod", "0700", "/home/ann"])
+        record = latest_record(person.machine)["40-pam"]
+        assert any(check["what"] == "homes that others can read" for check in record["checks"])
 
     def test_stops_what_root_executes_in_their_name(self, person: Attacker) -> None:
         person.keeps("hinders", "test", "env", "setpriv")

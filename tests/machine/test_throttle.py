@@ -122,10 +122,10 @@ def told_to_wait(said: str) -> int:
     return int(told[1]) if told else 0
 
 
-def asked(machine: Machine) -> int:
+def asked(machine: Machine, name: str = "alice") -> int:
     """How many of them PAM was asked, by the hub's log."""
     said = machine.run(["journalctl", "-u", "jupyterhub", "-o", "cat", "--no-pager"]).stdout
-    return said.lower().count("pam authentication failed ('alice")
+    return said.lower().count(f"pam authentication failed ('{name}")
 
 
 def aged(machine: Machine, cookie: str, hours: float) -> str:
@@ -156,6 +156,24 @@ def test_guessing_is_slow_for_who_guesses_and_for_nobody_else(narrow: Machine) -
     line = r"Too many wrong passwords for 'alice' from 127\.\S+: no further try for "
     assert re.search(line, log)
     assert "wrong 1" not in log
+
+
+def test_who_closes_the_connection_at_once_is_not_taken_for_this_machine(narrow: Machine) -> None:
+    """Nor do they keep others waiting, who come from here."""
+    before = asked(narrow, "mallory")
+    for number in range(40):
+        with person(f"127.0.0.{number + 9}") as visitor:
+            form = visitor.web.get(f"{URL}/hub/login")
+            body = f"username=mallory{number}&password=x&_xsrf={form.cookies.get('_xsrf', '')}"
+            cookies = "; ".join(f"{c.name}={c.value}" for c in form.cookies)
+            head = f"POST /hub/login HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n"
+            head += "Content-Type: application/x-www-form-urlencoded\r\n"
+            with socket.create_connection(("127.0.0.1", 80)) as channel:
+                channel.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    started = time.monotonic()
+    wait_until("bob's turn", lambda: not answer("bob", RIGHT, ATTACKER))
+    assert time.monotonic() - started < 40
+    assert asked(narrow, "mallory") - before < 20
 
 
 @pytest.mark.parametrize("password", [[1], {"1": 1}, 1, None])

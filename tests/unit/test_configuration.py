@@ -283,3 +283,17 @@ def test_a_large_configuration_is_read(read: Reader) -> None:
     text = json.dumps(["x" * 100] * 10_000)
     assert len(text) > 1_000_000
     assert len(read(f"c.Spawner.args = {text}\n").value("LocalProcessSpawner", "args")) == 10_000
+
+
+@pytest.mark.parametrize(
+    "said", ["xx{", "[" * 100_000, "[]", "{}", '{"assignments": [{"line": "x"}]}']
+)
+def test_what_is_no_account_of_a_configuration_is_a_broken_one(tmp_path: Path, said: str) -> None:
+    """It is executed as an account that may have it say anything."""
+    python = tmp_path / "python"
+    (tmp_path / "said").write_text(said)
+    python.write_text(f"#!/bin/sh\ncat {tmp_path}/said\n")
+    python.chmod(0o755)
+    found = read_configuration(tmp_path / "jupyterhub_config.py", python)
+    assert found.broken
+    assert "interpreter" in found.broken.message

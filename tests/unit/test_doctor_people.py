@@ -1,7 +1,9 @@
 """What the doctor sees of people: the way to the hub's programs, and what fills a home."""
 
+import os
 from pathlib import Path
 
+from runbook import safe_files
 from runbook.hub.doctor.people import fullest, largest, steps, who_failed
 
 
@@ -45,3 +47,18 @@ def test_those_whose_servers_failed_are_read_from_the_log_the_latest_first() -> 
     started = "[I 2026-11-24 20:26:01.120 JupyterHub base:1122] User cy took 2.310 seconds to start"
     assert who_failed((*said, started)) == ["ann"]
     assert who_failed((*said, started, said[1])) == ["cy", "ann"]
+
+
+def test_folders_in_one_another_by_the_thousand_are_looked_through(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        here, above = os.open("d", os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.close(here)
+    (tmp_path / "d/file").write_bytes(b"x" * (1 << 20))
+    big = largest(tmp_path)
+    assert big
+    assert big.path == tmp_path / "d/file"
+    safe_files.remove_tree(tmp_path / "d")
+    assert not (tmp_path / "d").exists()

@@ -171,3 +171,21 @@ def test_secrets_are_masked_in_the_log(log: Path) -> None:
 def test_standard_input_is_not_logged(log: Path) -> None:
     run(["sh", "-c", "cat >/dev/null"], input="not for the log")
     assert "not for the log" not in log.read_text()
+
+
+def test_who_says_too_much_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "MOST_SAID", 1 << 20)
+    done = run(["yes"], check=False)
+    assert (done.returncode, done.stdout) == (machine.TIMED_OUT, "")
+
+
+def test_who_holds_the_output_open_is_not_waited_for_longer_than_that() -> None:
+    done = run(["sh", "-c", "echo said; sleep 60 &"], check=False, timeout=1)
+    assert (done.returncode, done.stdout) == (0, "said\n")
+    assert done.seconds < 30
+
+
+def test_what_is_to_be_read_may_be_longer_than_a_pipe_holds() -> None:
+    text = "a line of some length\n" * 20_000
+    assert run(["cat"], input=text).stdout == text
+    assert run(["true"], input=text).ok

@@ -230,6 +230,7 @@ def test_the_hub_s_unit_lets_servers_live_on_and_sudo_work() -> None:
     texts = rendered(Launch(service_manager="systemd"))
     unit = texts["/etc/systemd/system/jupyterhub.service"]
     assert "KillMode=process" in unit
+    assert "OOMPolicy=continue" in unit  # of one server that runs out of memory
     assert not re.search(r"^NoNewPrivileges", unit, re.MULTILINE)
 
 

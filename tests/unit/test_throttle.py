@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain, repeat
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,15 +84,28 @@ def made(kind: type[Throttled], clock: Clock) -> Throttled:
 
 
 def outcome(
-    authenticator: Throttled, name: object, password: object = "wrong", address: str = "192.0.2.1"
+    authenticator: Throttled,
+    name: object,
+    password: object = "wrong",
+    address: str = "192.0.2.1",
+    gone: bool = False,
 ) -> Any:
     """What it says; of a refusal the number of seconds."""
-    return asyncio.run(tried(authenticator, name, password, address))
+    return asyncio.run(tried(authenticator, name, password, address, [gone]))
 
 
-async def tried(authenticator: Throttled, name: object, password: object, address: str) -> Any:
+async def tried(
+    authenticator: Throttled,
+    name: object,
+    password: object,
+    address: str = "192.0.2.1",
+    gone: Sequence[bool] = (False,),
+) -> Any:
+    """``gone``: whether who asks has closed the connection, from one look to the next."""
     headers = HTTPHeaders({"X-Forwarded-For": address})
     with connection() as peer:
+        looks = chain(gone, repeat(gone[-1]))
+        peer.stream.closed = lambda: next(looks)
         handler = SimpleNamespace(request=SimpleNamespace(headers=headers, connection=peer))
         try:
             data = {"username": name, "password": password}
@@ -109,7 +123,7 @@ def connection(host: str = "127.0.0.1") -> Iterator[SimpleNamespace]:
         ours, address = server.accept()
         with client, ours:
             context = SimpleNamespace(address=address, address_family=family)
-            stream = SimpleNamespace(socket=ours, closed=lambda: ours.fileno() < 0)
+            stream = SimpleNamespace(socket=ours, closed=lambda: False)
             yield SimpleNamespace(context=context, stream=stream)
 
 
@@ -182,10 +196,22 @@ def test_who_comes_past_the_proxy_has_one_address_whatever_they_say(
 def test_the_kernel_tells_who_connected() -> None:
     with connection() as peer:
         assert account_of_peer(peer) == os.geteuid()
-        peer.stream.socket.close()
-        assert account_of_peer(peer) is None
     with connection("::1") as peer:
         assert account_of_peer(peer) is None
+
+
+def test_who_does_not_wait_for_the_answer_is_not_asked_for_and_counts_for_nobody(
+    throttled: Throttled,
+) -> None:
+    """Its address cannot be told any more: it would count as this machine's."""
+    assert [outcome(throttled, "alice", gone=True) for _ in range(9)] == [None] * 9
+    assert throttled.asked == []
+    assert outcome(throttled, "alice", RIGHT) == "alice"
+
+
+def test_who_leaves_the_line_is_not_asked_for(throttled: Throttled) -> None:
+    assert asyncio.run(tried(throttled, "alice", RIGHT, gone=[False, True])) is None
+    assert throttled.asked == []
 
 
 def test_of_fifty_tries_at_once_three_are_asked(throttled: Throttled) -> None:

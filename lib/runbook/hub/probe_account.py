@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pwd
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -83,7 +82,7 @@ def remove(name: str) -> None:
     remove_jobs(name, entry.pw_uid)
     end_processes(entry.pw_uid)
     # The home first: without the account nobody would know whose it was.
-    shutil.rmtree(Path(entry.pw_dir), ignore_errors=True)
+    safe_files.remove_tree(Path(entry.pw_dir))
     machine.run(["userdel", "--force", name])
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from runbook.errors import RunbookError
 
@@ -84,6 +85,8 @@ class ServiceClient:
 def session(verify: bool | str) -> requests.Session:
     web = requests.Session()
     web.verify = verify
+    if not verify:  # a certificate for the name that people use, asked for at loopback
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     # The hub is near: no outgoing proxy, no ~/.netrc, no REQUESTS_CA_BUNDLE in place of `verify`.
     web.trust_env = False
     web.cookies = LocalCookies()

@@ -111,6 +111,9 @@ class Throttle(Authenticator):  # type: ignore[misc]
         # PAM reads a name up to its first NUL: "alice\0001" would be alice, and counted for nobody.
         if not name.isprintable():
             return None
+        # Who does not wait for the answer cannot be told apart, and does not want it.
+        if is_gone(handler):
+            return None
         address = THIS_MACHINE
         if account_of_peer(handler.request.connection) == os.geteuid():
             address = address_of(handler.request.headers, self.parent.trusted_downstream_ips)
@@ -120,6 +123,8 @@ class Throttle(Authenticator):  # type: ignore[misc]
         # One at a time: of many tries at once each knows how the ones before it ended.
         async with self._turn(who, 1), self._turn(place, ASKED_AT_ONCE):
             self._refuse_if_early(who, name)
+            if is_gone(handler):  # while it stood in line
+                return None
             found = await maybe_future(super().authenticate(handler, data))
             if found is None:
                 self._wrong.count(who)
@@ -152,12 +157,17 @@ class Throttle(Authenticator):  # type: ignore[misc]
         return self._turns.setdefault(whose, asyncio.Semaphore(at_once))
 
 
+def is_gone(handler: Any) -> bool:
+    """Whether who asked has closed the connection."""
+    return bool(handler.request.connection.stream.closed())
+
+
 def account_of_peer(connection: Any) -> int | None:
     """The uid of who connected, as the kernel has it; None for who is not of this machine.
 
     The hub's proxy has the account of the hub. It comes by IPv4, to loopback.
     """
-    if connection.context.address_family != socket.AF_INET or connection.stream.closed():
+    if connection.context.address_family != socket.AF_INET:
         return None
     ends = (connection.context.address, connection.stream.socket.getsockname())
     wanted = [in_the_table(*end) for end in ends]

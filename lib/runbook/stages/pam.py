@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pwd
+import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from runbook.stages.people import Person, read_people
 SHADOW = Path("/etc/shadow")
 # The service PAMAuthenticator asks for by default (its trait `service`).
 PAM_SERVICE = Path("/etc/pam.d/login")
+MOST_NAMED = 8  # homes in a table; the remedy has all
 
 
 class Pam(Configured, People, Stage):
@@ -60,6 +64,7 @@ class Pam(Configured, People, Stage):
         )
         yield Check.that(PAM_SERVICE.exists(), f"PAM service {PAM_SERVICE}", remedy="install login")
         yield from self._mighty()
+        yield from self._open_homes()
         missing = [p.name for p in self.people if not facts.user_exists(p.name)]
         found = "all there" if not missing else f"missing: {', '.join(missing)}"
         if missing and self.create_system_users:
@@ -111,6 +116,19 @@ class Pam(Configured, People, Stage):
                 found = f"{', '.join(both)}: the hub's account could act as them, and become root"
                 remedy = "give them another account for the hub"
                 yield Check("warning", f"users of the hub who are in {group}", found, remedy)
+
+    def _open_homes(self) -> Iterator[Check]:
+        """Debian's useradd(8) makes them so: people of the hub read each other's work."""
+        open_ones = []
+        for name in sorted(facts.members(self.user_group)):
+            with suppress(KeyError, OSError):
+                home = Path(pwd.getpwnam(name).pw_dir)
+                if home.stat().st_mode & 0o007:
+                    open_ones.append(shlex.quote(str(home)))
+        if open_ones:
+            found = f"{', '.join(open_ones[:MOST_NAMED])}: everybody on the machine reads them"
+            remedy = f"chmod o= {' '.join(open_ones)}"
+            yield Check("warning", "homes that others can read", found, remedy)
 
     def _account(self, person: Person) -> User:
         given = person.password

@@ -104,17 +104,21 @@ def find(config: Path | None = None) -> Installation | None:
     """The hub of this machine, or the one with this ``config``; None where there is none.
 
     Looks for a running process first, then for a service that would start one, then for a proxy
-    that a hub left behind, then in the usual places.
+    that a hub left behind, then in the usual places. What a person of the machine runs comes after
+    its services: a process may say anything of itself.
     """
     services = all_services()
-    for each in (*_running(services), *_stopped(services), *_left_behind(), *_lying(config)):
+    running = [*_running(services)]
+    persons = [each for each in running if not each.service and _is_a_persons(each.account)]
+    known = [each for each in running if each not in persons]
+    for each in (*known, *_stopped(services), *persons, *_left_behind(), *_lying(config)):
         if config is None or each.config == Path(os.path.abspath(config)):
             return each
     return None
 
 
 def _running(services: Sequence[Service]) -> Iterator[Installation]:
-    """Those that a service keeps come first: a process may say anything of itself."""
+    """Those that a service keeps come first."""
     every = psutil.process_iter(["cmdline", "username"])
     hubs = [(_service_of(p, services), p) for p in every if is_hub(p.info["cmdline"] or [])]
     for service, process in sorted(hubs, key=lambda found: found[0] is None):
@@ -192,6 +196,16 @@ def _service_of(process: psutil.Process, services: Sequence[Service]) -> Service
     hubs = (service for service in services if is_hub(service.command))
     kept = (s for s in hubs if s.pid == pid or (s.manager == "systemd" and unit == s.name))
     return next(kept, None)
+
+
+def _is_a_persons(account: str) -> bool:
+    """Whether it is somebody else's, and neither root's nor a program's."""
+    if account == facts.current_user():
+        return False
+    try:
+        return pwd.getpwnam(account).pw_uid >= facts.first_person()
+    except KeyError:
+        return True  # a number without an account
 
 
 def _surroundings(process: psutil.Process, service: Service | None) -> tuple[Path, str]:

@@ -8,6 +8,7 @@ import pwd
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,10 +162,8 @@ def largest(home: Path) -> Heap | None:
     """The largest file in a home, not counting what other file systems hold."""
     here = home.stat().st_dev
     found: tuple[int, Path] | None = None
-    for folder, _, names in os.walk(home):
-        for name in names:
-            path = Path(folder, name)
-            about = path.lstat()
+    for files in _folders(home).values():
+        for path, about in files.items():
             if about.st_dev == here and stat.S_ISREG(about.st_mode):
                 size = about.st_blocks * 512
                 found = (size, path) if found is None or size > found[0] else found
@@ -174,6 +173,24 @@ def largest(home: Path) -> Heap | None:
 def fullest(home: Path) -> Heap | None:
     """The folder below a home that itself holds the most files."""
     here = home.stat().st_dev
-    below = [(len(names), Path(folder)) for folder, _, names in os.walk(home)][1:]
-    number, path = max((b for b in below if b[1].stat().st_dev == here), default=(0, home))
+    below = {folder: len(files) for folder, files in _folders(home).items() if folder != home}
+    there = ((number, path) for path, number in below.items() if path.lstat().st_dev == here)
+    number, path = max(there, default=(0, home))
     return Heap(path, number * BLOCK, f"{number} files") if number else None
+
+
+def _folders(home: Path) -> dict[Path, dict[Path, os.stat_result]]:
+    """Folders at and below ``home``, with what is no folder in them; no link is followed.
+
+    Not by os.walk, which needs a stack as deep as the folders that somebody has made.
+    """
+    found: dict[Path, dict[Path, os.stat_result]] = {}
+    left = [home]
+    while left:
+        folder = left.pop()
+        with suppress(OSError), os.scandir(folder) as entries:  # gone meanwhile, or too deep
+            about = {Path(e): e.stat(follow_symlinks=False) for e in entries}
+            folders = [path for path, each in about.items() if stat.S_ISDIR(each.st_mode)]
+            found[folder] = {path: about[path] for path in about.keys() - set(folders)}
+            left += folders
+    return found
