@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from http.cookiejar import Cookie
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 
 from runbook.errors import RunbookError
 
@@ -86,7 +86,7 @@ def session(verify: bool | str) -> requests.Session:
     web = requests.Session()
     web.verify = verify
     if not verify:  # a certificate for the name that people use, asked for at loopback
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        warnings.filterwarnings("ignore", "Unverified HTTPS request")
     # The hub is near: no outgoing proxy, no ~/.netrc, no REQUESTS_CA_BUNDLE in place of `verify`.
     web.trust_env = False
     web.cookies = LocalCookies()
