@@ -35,10 +35,8 @@ class Managed(Paths, ServiceManager):
         who = ", ".join(sorted({s.info["username"] for s in left}))
         found = f"those of {who} look for it at port {api_port(left[0])}" if left else ""
         pids = " ".join(str(s.pid) for s in left)
-        remedy = (
-            "leave hub_port as it is, or have them stopped first, with what they compute: by an "
-        )
-        remedy += f"admin at /hub/admin, or by kill {pids}"
+        remedy = "leave hub_port as it is, or have them stopped first, with all that they compute: "
+        remedy += f"by an admin at /hub/admin, or by kill {pids}"
         return Check.that(not left, "running servers find the hub", found, remedy)
 
     def pid_of(self, program: str) -> int:
