@@ -120,7 +120,7 @@ while True:
     if b"write this?" in said and os.path.isfile(file) and not os.path.islink(file):
         os.unlink(file)
         os.symlink(victim, file)
-        os.write(terminal, b"y\n")
+        os.write(terminal, b"y\\n")
 os.waitpid(pid, 0)
 print(said.decode(errors="replace"))
 """
