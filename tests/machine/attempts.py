@@ -30,6 +30,12 @@ OF_THE_HUB = {
     "tokens": "60-services",
     "tokens/runbook-verify": "60-services",
 }
+#: Nothing is wrong with a folder of tokens, or with a large database, of which nothing is read.
+NO_HARM = (
+    ("a folder", "tokens"),
+    ("a link to nothing", "tokens"),
+    ("a huge file", "jupyterhub.sqlite"),
+)
 #: Each of what can be planted, and each place, at least once.
 COVERING = (
     ("a link to a file of root's", "jupyterhub.sqlite"),

@@ -154,7 +154,7 @@ def test_a_service_whose_token_has_no_role(server: Machine) -> None:
 
 @pytest.mark.drill
 def test_a_start_that_takes_longer_than_it_may(server: Machine) -> None:
-    configure(server, "c.Spawner.http_timeout = 2")
+    configure(server, "c.Spawner.start_timeout = 2")
     program = "/opt/jupyterhub/bin/sudospawner-singleuser"
     server.run(["cp", "-p", program, "/root/singleuser"])
     server.run(["sed", "-i", "2i sleep 4", program])
