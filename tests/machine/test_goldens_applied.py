@@ -48,7 +48,7 @@ REPLACE = tuple(
         (r"python3\.\d+", "python3.MINOR"),
         # The packages of the lock, as a whole; an address such as 127.0.0.1 is no version.
         (r"(?m)^@@ .* @@(\n\+[\w.-]+==\S+)+$", "PACKAGES"),
-        (r"\b\d+ packages", "COUNT packages"),
+        (r"\b\d+ (packages|lines)\b", r"COUNT \1"),
         (r"\band\s+\d+\s+it\s+needs", "and COUNT it needs"),
         (r"(?<![\w.])v?\d+\.\d+\.\d+(?![\w.])", "VERSION"),
         (r"\(removes\s+[\d,]+\s+files,\s+\d+\s+MB\)", "(removes SIZE)"),
