@@ -232,9 +232,12 @@ def _pytest(ours: argparse.Namespace, words: list[str]) -> list[str]:
 
 
 def _workers(paths: Sequence[str]) -> list[str]:
-    """Every core, unless single tests were named."""
-    single = any("::" in path for path in paths)
-    return [] if single else ["--numprocesses=logical", "--maxprocesses=4"]
+    """One a core, unless single tests were named; one more for machines, which wait a lot: for
+    PAM's delays, for systemd, for a person to be served."""
+    if any("::" in path for path in paths):
+        return []
+    more = any(path.startswith(BOOTED) for path in paths)
+    return [f"--numprocesses={min(len(os.sched_getaffinity(0)) + more, 4)}"]
 
 
 def _interrupt(*_: object) -> None:

@@ -641,6 +641,7 @@ class TestAnotherProcess:
             code, said = command(other.machine, *SUDOSPAWNER)
             assert code == 0, said
 
+    @pytest.mark.drill
     def test_cleans_tmp_up_meanwhile(self, other: Attacker) -> None:
         other.keeps("sweeps", "runbook-*", by="root")
         code, said = runbook(other.machine, *SERVICES, timeout=PATIENCE)
