@@ -6,6 +6,7 @@ import ast
 import fcntl
 import grp
 import os
+import re
 import signal
 import socket
 import sys
@@ -342,3 +343,14 @@ def test_the_walk_sees_what_goes_round() -> None:
     for line in ("path.chmod(1)", "open(path)", "shutil.chown(path, a)", "os.replace(a, b)"):
         call = ast.parse(line).body[0].value  # type: ignore[attr-defined]
         assert touches(call)
+
+
+STARTS = re.compile(r"\bsubprocess\.|\bos\.(exec|spawn|system|popen|posix_spawn|fork)|\bpty\.")
+#: Who starts programs: by `machine.start`, which looks whose they are, or the system's own alone.
+STARTERS = {"machine.py", "safe_files.py", "hub/trial.py", "cli.py"}
+
+
+def test_programs_are_started_in_few_places() -> None:
+    modules = [path for path in LIBRARY.rglob("*.py") if "templates" not in path.parts]
+    starting = {str(p.relative_to(LIBRARY)) for p in modules if STARTS.search(p.read_text())}
+    assert starting == STARTERS
