@@ -176,16 +176,26 @@ def harasses(said: IO[str]) -> Iterator[None]:
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 pid = int(process.name)
-                if process.stat().st_uid != 0:
+                if not _is_roots(process):
                     continue
+                done = []
                 with suppress(PermissionError):
                     os.kill(pid, signal.SIGSTOP)
-                    said.write(f"stopped {pid}\n")
+                    done.append("stopped")
                 if libc.ptrace(PTRACE_ATTACH, pid, 0, 0) == 0:
-                    said.write(f"traced {pid}\n")
+                    done.append("traced")
                 with suppress(PermissionError), (process / "mem").open("r+b"):
-                    said.write(f"memory of {pid}\n")
+                    done.append("read the memory of")
+                # One that has become ours meanwhile is ours to stop.
+                if done and _is_roots(process):
+                    said.write(f"{done} {pid}\n")
         time.sleep(0.05)
+
+
+def _is_roots(process: Path) -> bool:
+    """By its numbers: while it changes them, all that belongs to it in /proc is root's."""
+    told = re.search(r"^Uid:(.*)$", (process / "status").read_text(), re.MULTILINE)
+    return told is not None and set(told[1].split()) == {"0"}
 
 
 def watches(said: IO[str]) -> Iterator[None]:
