@@ -170,9 +170,10 @@ def test_no_machine_outlives_a_killed_session(debian_base: Layers, tmp_path: Pat
         leader = int(session.stdout.readline())
         session.kill()
     wait_until("the machine's end", lambda: not Path(f"/proc/{leader}").exists())
-    before = len(_mounts())
-    with Machine(debian_base):
-        assert len(_mounts()) <= before  # its two mounts are gone, ours have come
+    assert _traces(session.pid)
+    with Machine(debian_base) as machine:
+        machine.boot()  # tidies up after others first
+        assert not _traces(session.pid)
 
 
 def test_a_port_in_use_is_refused_before_booting(debian_base: Layers) -> None:
@@ -220,14 +221,14 @@ def test_settings_that_name_a_path_of_the_host_are_not_handed_over() -> None:
     }
 
 
-def _mounts() -> list[str]:
-    return Path("/proc/self/mounts").read_text().splitlines()
+def _traces(pid: int | None = None) -> list[str]:
+    """Mounts, and control groups, of this process's machines, which have its number in their names.
 
-
-def _traces() -> tuple[list[str], list[Path]]:
-    """Mounts, and control groups beside ours."""
-    groups = [path for ours in cgroups.own() for path in ours.iterdir() if path.is_dir()]
-    return _mounts(), sorted(groups)
+    Other workers' machines come and go meanwhile.
+    """
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    groups = [str(path) for ours in cgroups.own() for path in ours.iterdir() if path.is_dir()]
+    return sorted(each for each in (*mounts, *groups) if f"/{pid or os.getpid()}-" in each)
 
 
 class Made:
