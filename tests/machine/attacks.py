@@ -204,9 +204,10 @@ def watches(said: IO[str]) -> Iterator[None]:
     while True:
         for process in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
+                if process.stat().st_uid != os.getuid():
+                    continue  # looked at first: root's own may become one of ours meanwhile
                 name, _, told = process.read_text().rpartition(")")
-                terminal = told.split()[4]
-                if process.stat().st_uid == os.getuid() and terminal != "0":
+                if (terminal := told.split()[4]) != "0":
                     words = process.with_name("cmdline").read_bytes().replace(b"\0", b" ")
                     said.write(f"{name}): terminal {terminal}, {words.decode()}\n")
 
