@@ -443,6 +443,8 @@ class TestAPersonInTheGroup:
         assert code == 0, said
         assert "stage_kernel" in person.loot("spies")
         assert person.loot("harasses") == ""
+        person.stop()
+        command(person.machine, "run", "--only", "50-handlers")  # as it was
 
 
 @pytest.fixture(scope="class")
