@@ -9,13 +9,18 @@ import pwd
 import re
 import shutil
 import socket
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from runbook import safe_files
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -105,9 +110,13 @@ def group_exists(name: str) -> bool:
     return _known(grp.getgrnam, name)
 
 
-def _known(lookup: Callable[[str], object], name: str) -> bool:
+def number_has_account(uid: int) -> bool:
+    return _known(pwd.getpwuid, uid)
+
+
+def _known(lookup: Callable[[T], object], wanted: T) -> bool:
     try:
-        lookup(name)
+        lookup(wanted)
     except KeyError:
         return False
     return True
@@ -159,3 +168,19 @@ def processes(word: str) -> Iterator[psutil.Process]:
     for process in psutil.process_iter(["cmdline"]):
         if any(word in part for part in process.info["cmdline"] or ()):
             yield process
+
+
+def below(*tops: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Files, links and the like at and below ``tops``; no link is followed.
+
+    Not by os.walk, which needs a stack as deep as the folders that somebody has made.
+    """
+    left = [str(top) for top in tops]
+    while left:
+        path = left.pop()
+        with suppress(OSError):  # gone meanwhile, or too deep
+            found = os.lstat(path)
+            if stat.S_ISDIR(found.st_mode):
+                left += [entry.path for entry in os.scandir(path)]
+            else:
+                yield path, found

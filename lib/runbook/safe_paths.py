@@ -15,7 +15,7 @@ import pwd
 import stat
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,8 +179,10 @@ def _writable_by_us_alone(found: os.stat_result) -> bool:
 def _our_groups() -> set[int]:
     """Root's, ours, and staff, whose members may replace what root finds in /usr/local: they are
     as good as root (Debian Policy 9.1.2)."""
-    staff = {group.gr_gid for group in grp.getgrall() if group.gr_name == "staff"}
-    return {0, os.getegid(), *staff}
+    ours = {0, os.getegid()}
+    with suppress(KeyError):  # looked up by name: a directory may know thousands of groups
+        ours.add(grp.getgrnam("staff").gr_gid)
+    return ours
 
 
 def _ours() -> tuple[int, int]:

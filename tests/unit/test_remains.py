@@ -22,10 +22,10 @@ def test_a_number_is_not_what_useradd_gives_an_account_has_or_a_process(
     assert facts.last_person() < 65520 <= remains.unused_number()
     monkeypatch.setattr(remains, "LOWEST_UNUSED", os.geteuid())
     monkeypatch.setattr(facts, "last_person", lambda: 0)
-    monkeypatch.setattr(remains, "_has_account", lambda uid: False)
+    monkeypatch.setattr(facts, "number_has_account", lambda uid: False)
     assert remains.unused_number() != os.geteuid()  # a process has it
     monkeypatch.undo()
-    monkeypatch.setattr(remains, "_has_account", lambda uid: uid < 65530)
+    monkeypatch.setattr(facts, "number_has_account", lambda uid: uid < 65530)
     assert remains.unused_number() == 65530
     monkeypatch.setattr(facts, "last_person", lambda: 65533)
     assert remains.unused_number() > 65535

@@ -9,14 +9,12 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import stat
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from runbook import safe_files, secrets
+from runbook import facts, safe_files, secrets
 
 Kind = Literal["create", "update", "remove"]
 
@@ -112,15 +110,8 @@ class Resource(ABC):
 
 def extent(*paths: Path) -> str:
     """Number and size of the files at and below ``paths``; empty where there are none."""
-    count, size, left = 0, 0, [str(path) for path in paths]
-    while left:  # not by recursion: somebody may have made folders in each other by the thousand
-        path = left.pop()
-        with suppress(OSError):
-            found = os.lstat(path)
-            if stat.S_ISDIR(found.st_mode):
-                left += [entry.path for entry in os.scandir(path)]
-            else:
-                count, size = count + 1, size + found.st_size
+    sizes = [found.st_size for _, found in facts.below(*paths)]
+    count, size = len(sizes), sum(sizes)
     shown = f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size:,} bytes"
     return f"{count:,} file{'s' * (count != 1)}, {shown}" if count else ""
 

@@ -5,7 +5,6 @@ Its number may be given to the next account, which would have all that.
 
 from __future__ import annotations
 
-import pwd
 import sys
 import time
 from collections.abc import Iterator
@@ -35,9 +34,9 @@ REMOTE = ("nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "9p", "autofs", "fuse.ss
 def unused_number() -> int:
     """A number that no account has or will be given, and no process: a container's may run
     without an account."""
-    used = {uid for process in psutil.process_iter() for uid in _uids(process)}
+    used = {uid for process in psutil.process_iter() for uid in _uids(process)}.union(NOT_NUMBERS)
     above = count(max(LOWEST_UNUSED, facts.last_person() + 1))
-    return next(n for n in above if n not in (*used, *NOT_NUMBERS) and not _has_account(n))
+    return next(n for n in above if n not in used and not facts.number_has_account(n))
 
 
 def remove_jobs(name: str, uid: int) -> None:
@@ -103,14 +102,6 @@ def _armed() -> set[str]:
 def _run_program(name: str, *words: str) -> None:
     with as_file(files(programs) / name) as program:
         machine.run([sys.executable, "-I", str(program), *words], check=False)
-
-
-def _has_account(uid: int) -> bool:
-    try:
-        pwd.getpwuid(uid)
-    except KeyError:
-        return False
-    return True
 
 
 def _uids(process: psutil.Process) -> Iterator[int]:

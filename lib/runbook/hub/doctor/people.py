@@ -7,8 +7,8 @@ import os
 import pwd
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,36 +161,20 @@ class Heap:
 def largest(home: Path) -> Heap | None:
     """The largest file in a home, not counting what other file systems hold."""
     here = home.stat().st_dev
-    found: tuple[int, Path] | None = None
-    for files in _folders(home).values():
-        for path, about in files.items():
-            if about.st_dev == here and stat.S_ISREG(about.st_mode):
-                size = about.st_blocks * 512
-                found = (size, path) if found is None or size > found[0] else found
+    files = (
+        (about.st_blocks * 512, Path(path))
+        for path, about in facts.below(home)
+        if about.st_dev == here and stat.S_ISREG(about.st_mode)
+    )
+    found = max(files, key=lambda file: file[0], default=None)
     return Heap(found[1], found[0], f"{found[0] >> 20} MiB") if found else None
 
 
 def fullest(home: Path) -> Heap | None:
     """The folder below a home that itself holds the most files."""
     here = home.stat().st_dev
-    below = {folder: len(files) for folder, files in _folders(home).items() if folder != home}
-    there = ((number, path) for path, number in below.items() if path.lstat().st_dev == here)
+    numbers = Counter(os.path.dirname(path) for path, _ in facts.below(home))
+    folders = ((number, Path(path)) for path, number in numbers.items())
+    there = (each for each in folders if each[1] != home and each[1].lstat().st_dev == here)
     number, path = max(there, default=(0, home))
     return Heap(path, number * BLOCK, f"{number} files") if number else None
-
-
-def _folders(home: Path) -> dict[Path, dict[Path, os.stat_result]]:
-    """Folders at and below ``home``, with what is no folder in them; no link is followed.
-
-    Not by os.walk, which needs a stack as deep as the folders that somebody has made.
-    """
-    found: dict[Path, dict[Path, os.stat_result]] = {}
-    left = [home]
-    while left:
-        folder = left.pop()
-        with suppress(OSError), os.scandir(folder) as entries:  # gone meanwhile, or too deep
-            about = {Path(e): e.stat(follow_symlinks=False) for e in entries}
-            folders = [path for path, each in about.items() if stat.S_ISDIR(each.st_mode)]
-            found[folder] = {path: about[path] for path in about.keys() - set(folders)}
-            left += folders
-    return found
