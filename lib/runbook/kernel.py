@@ -20,7 +20,7 @@ from jupyter_client.manager import KernelManager
 
 from runbook import references, secrets
 from runbook.machine import KERNEL_VARIABLE, LOG_VARIABLE
-from runbook.stages.base import RUN_VARIABLE
+from runbook.stages.at_start import RUN_VARIABLE
 
 PREFIX = "runbook-kernel-"
 # What a command, a package manager above all, has to come to an orderly end.

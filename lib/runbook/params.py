@@ -60,7 +60,8 @@ def settings(pairs: Iterable[str]) -> dict[str, Value]:
         if not equals or not key.strip():
             raise ParameterError(f"{place}: expected KEY=VALUE", "for example --set port=443")
         try:
-            found[key.strip()] = Value(yaml.safe_load(text), place)
+            # A bare * is no YAML, but what many programs take for every address.
+            found[key.strip()] = Value("*" if text == "*" else yaml.safe_load(text), place)
         except Exception as error:
             raise ParameterError(f"{place}: the value is not YAML ({_first_line(error)})") from None
     return found
@@ -78,7 +79,8 @@ def refuse_unknown(values: Mapping[str, Value], known: Iterable[str]) -> None:
     names = sorted(known)
     for key, value in values.items():
         if key not in names:
-            raise ParameterError(f"{value.place}: unknown parameter {key!r}", nearest(key, names))
+            hint = nearest(key, [*names, EXTENDS])
+            raise ParameterError(f"{value.place}: unknown parameter {key!r}", hint)
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
@@ -107,7 +109,7 @@ def _mapping(path: Path) -> dict[str, Value]:
     except (yaml.YAMLError, RecursionError) as error:
         raise ParameterError(
             f"{path}{_mark(error)}: is not valid YAML ({_first_line(error)})",
-            "one `name: value` a line; quote values with : or # in them",
+            "one `name: value` a line; quote values with :, # or * in them",
         ) from None
     if node is None:
         return {}

@@ -74,9 +74,7 @@ def test_a_wrong_type_is_refused_with_place_name_and_what_was_expected() -> None
         ("hub_user", "a" * 33),
         ("user_group", "9lives"),
         ("users", "alice"),
-        ("users", ["alice", "Bob"]),
         ("users", [7]),
-        ("admins", ["alice\n"]),
         ("lab_extensions", ["jupyterlab git"]),
         ("python_packages", ["numpy>>2"]),
         ("python_packages", "numpy"),
@@ -186,8 +184,39 @@ def test_a_password_where_a_reference_belongs_is_refused_and_not_repeated(
     assert "hunter22" not in message
 
 
-def test_a_users_file_is_read_before_anything_runs(tmp_path: Path) -> None:
-    assert f"{tmp_path}/none.csv: cannot be read" in refusal(users_file=f"{tmp_path}/none.csv")
+def test_a_users_file_is_read_before_anything_changes(tmp_path: Path) -> None:
+    file = f"{tmp_path}/none.csv"
+    validate(values(users_file=file))  # 00-check tells it, with all else that is wrong
+    told = [f"{check.what}: {check.found}" for check in Pam(users_file=file).at_start()]
+    assert any(line.startswith(f"users_file {file}: cannot be read") for line in told)
+    with pytest.raises(ParameterError, match="cannot be read"):
+        Pam(users_file=file).plan()
+
+
+@pytest.mark.parametrize("name", ["users", "admins"])
+def test_of_names_that_are_none_each_is_told_with_its_character(name: str) -> None:
+    message = refusal(**{name: ["alice", "Bob", "first.last", "carol\n"]})
+    assert (
+        f"my.yaml, line 1: {name}: name 2, 'Bob', is no account name: character 1, 'B'," in message
+    )
+    assert "name 4, 'carol\\n', is no account name: character 6, '\\n', cannot be seen" in message
+    assert "first.last" not in message
+
+
+def test_first_last_is_a_name_in_lists() -> None:
+    stage = Pam(users=["first.last"], admins=["ann@corp.example"])
+    assert [person.name for person in stage.people] == ["first.last", "ann@corp.example"]
+
+
+@pytest.mark.parametrize(
+    "folder", ["~alice/x", "~x", "/data/{user}", "/data/{", "/data/{{username}}"]
+)
+def test_a_notebook_dir_that_the_hub_would_read_otherwise_is_refused(folder: str) -> None:
+    assert f"my.yaml, line 1: notebook_dir: {folder!r}" in refusal(notebook_dir=folder)
+
+
+def test_every_address_is_0_0_0_0() -> None:
+    assert "bind_ip: * is no address: 0.0.0.0 stands for all" in refusal(bind_ip="*")
 
 
 def test_people_are_everybody_once_with_the_reference_to_their_password(tmp_path: Path) -> None:

@@ -148,6 +148,15 @@ def test_set_values_are_yaml() -> None:
     }
 
 
+def test_a_star_is_taken_as_written_for_the_parameter_to_judge() -> None:
+    assert params.settings(["bind_ip=*"])["bind_ip"].value == "*"
+
+
+def test_extend_is_most_likely_extends() -> None:
+    with pytest.raises(ParameterError, match="did you mean 'extends'"):
+        params.refuse_unknown({"extend": params.Value("a.yaml", "b.yaml, line 1")}, ["port"])
+
+
 def test_a_set_value_knows_where_it_was_given() -> None:
     assert params.settings(["port=8443"])["port"].place == "--set port=8443"
 

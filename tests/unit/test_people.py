@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import FakePrograms
 from openpyxl import Workbook
 
-from runbook.errors import ParameterError
-from runbook.stages.people import Person, read_people
+from runbook import facts
+from runbook.stages import Pam
+from runbook.stages.people import Person, listed
 
 
 def csv(folder: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -28,11 +30,17 @@ def xlsx(folder: Path, *rows: list[Any]) -> Path:
     return folder / "people.xlsx"
 
 
+def read_people(path: Path) -> list[Person]:
+    found = listed(path)
+    assert found.mistakes == []
+    return found.people
+
+
 def refusal(path: Path) -> str:
-    with pytest.raises(ParameterError) as caught:
-        read_people(path)
-    assert f"users_file {path}" in str(caught.value)
-    return str(caught.value)
+    told = [f"{each.what}: {each.found}: {each.remedy}" for each in listed(path).mistakes]
+    assert [line for line in told if f"users_file {path}" not in line] == []
+    assert told
+    return "\n".join(told)
 
 
 def test_a_csv_names_people_and_their_passwords(tmp_path: Path) -> None:
@@ -67,10 +75,77 @@ def test_blank_lines_are_passed_over(tmp_path: Path, blank: str) -> None:
     assert read_people(path) == [Person("alice")]
 
 
-@pytest.mark.parametrize("name", ["Alice", "al ice", "9lives", "a" * 33, "-rf", "a:b", "älice"])
-def test_a_name_that_is_no_account_name_is_refused_with_its_line(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Alice", "character 1, 'A', is a capital letter"),
+        ("al ice", "character 3 is a blank"),
+        ("1000", "it is a number"),
+        ("a" * 33, "longer than 32 characters"),
+        ("-rf", "begins with '-'"),
+        ("~alice", "begins with '~'"),
+        ("#1000", "begins with '#'"),
+        ("a:b", "character 2, ':', ends a field"),
+        ("a/b", "character 2, '/', is for paths"),
+        ("a%2fb", "character 2, '%', begins an escape"),
+        ("..", "is the name of a folder"),
+        ("a\x1bb", "character 2, '\\x1b', cannot be seen"),
+    ],
+)
+def test_a_name_that_is_no_account_name_is_refused_with_line_and_character(
+    tmp_path: Path, name: str, why: str
+) -> None:
     message = refusal(csv(tmp_path, f"name\nbob\n\n{name}\n"))
-    assert f"line 4: {name!r} is no account name" in message
+    assert f"line 4: {name!r} is no account name: " in message
+    assert why in message
+
+
+@pytest.mark.parametrize(
+    "name", ["first.last", "9lives", "älice", "ann@corp.example", "corp\\ann", "a" * 32, "a+b"]
+)
+def test_a_name_that_useradd_or_a_directory_gives_is_taken(tmp_path: Path, name: str) -> None:
+    assert read_people(csv(tmp_path, f"name\n{name}\n")) == [Person(name)]
+    assert read_people(xlsx(tmp_path, ["name"], [name])) == [Person(name)]
+
+
+@pytest.mark.parametrize("name", ["ann smith", "a" * 40])
+def test_a_name_that_only_a_directory_gives_is_taken_where_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert "no account here is called so" in refusal(csv(tmp_path, f"name\n{name}\n"))
+    monkeypatch.setattr(facts, "user_exists", lambda known: known == name)
+    assert read_people(csv(tmp_path, f"name\n{name}\n")) == [Person(name)]
+
+
+def test_every_bad_line_is_told_at_once(tmp_path: Path) -> None:
+    lines = ["name;password", "ann;", "Bob;", "carol;hunter22", "ann;", "root;", "dora;env:DORA"]
+    found = listed(csv(tmp_path, "\n".join(lines)))
+    assert [person.name for person in found.people] == ["ann", "dora"]
+    told = [check.what.partition(", ")[2] for check in found.mistakes]
+    assert told == ["line 3", "line 4", "line 5", "line 6"]
+    assert "hunter22" not in str(found.mistakes)
+
+
+EXCEL = 'name{0}password\r\nann{0}env:ANN\r\n"bob"{0}\r\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (EXCEL.format(";"), "utf-8-sig"),
+        (EXCEL.format(","), "utf-8-sig"),
+        (EXCEL.format("\t"), "utf-16"),
+        ("sep=;\r\n" + EXCEL.format(";"), "utf-8-sig"),
+    ],
+    ids=["semicolons", "commas", "unicode text", "sep"],
+)
+def test_a_csv_is_read_as_excel_writes_it(tmp_path: Path, text: str, encoding: str) -> None:
+    (tmp_path / "people.csv").write_bytes(text.encode(encoding))
+    assert read_people(tmp_path / "people.csv") == [Person("ann", "env:ANN"), Person("bob")]
+
+
+def test_the_line_is_that_of_the_file_also_after_a_cell_of_two_lines(tmp_path: Path) -> None:
+    assert "line 4: " in refusal(csv(tmp_path, 'name,password\nann,"\n"\nBob,\n'))
 
 
 def test_a_bad_name_of_an_xlsx_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -82,7 +157,9 @@ def test_a_password_without_a_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_somebody_listed_twice_is_refused(tmp_path: Path) -> None:
-    assert "line 3: alice is listed twice" in refusal(csv(tmp_path, "name\nalice\nalice\n"))
+    assert "line 3: alice is listed twice, in line 2 before" in refusal(
+        csv(tmp_path, "name\nalice\nalice\n")
+    )
 
 
 def test_root_is_refused(tmp_path: Path) -> None:
@@ -124,7 +201,8 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_csv_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
-    assert "is not a .csv file" in refusal(csv(tmp_path, "name\nälice\n", "latin-1"))
+    message = refusal(csv(tmp_path, "name\nbob\nälice\n", "latin-1"))
+    assert "is not a .csv file in UTF-8: line 3" in message
 
 
 def test_an_xlsx_that_is_no_xlsx_is_refused(tmp_path: Path) -> None:
@@ -140,3 +218,23 @@ def test_a_damaged_xlsx_is_refused(tmp_path: Path, damaged: str) -> None:
         for name in old.namelist():
             new.writestr(name, b"<broken" if name == damaged else old.read(name))
     assert "is not a .xlsx file" in refusal(path)
+
+
+def test_what_useradd_of_this_machine_would_not_make_is_asked_of_it(
+    programs: FakePrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs.add("useradd", "echo \"useradd: invalid user name '$2'\" >&2; exit 3")
+    monkeypatch.setattr(facts, "user_exists", lambda name: name == "here.already")
+    stage = Pam(users=["ann", "first.last", "here.already"], create_system_users=True)
+    told = [(c.what, c.found) for c in stage.at_start() if c.status == "failed"]
+    assert told == [("an account first.last", "useradd: invalid user name 'first.last'")]
+    assert programs.calls() == [["useradd", "--", "first.last"]]
+    programs.add("useradd", "echo 'useradd: cannot lock /etc/passwd' >&2; exit 1")
+    assert [c for c in stage.at_start() if c.status == "failed"] == []
+
+
+def test_accounts_that_nobody_is_asked_to_make_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "user_exists", lambda name: name == "ann")
+    stage = Pam(users=["ann", "bob"], admins=["carol"])
+    [told] = [c for c in stage.at_start() if c.status == "failed"]
+    assert (told.what, told.found) == ("accounts of the people", "missing: bob, carol")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from runbook.journal import Journal
 from runbook.params import Value
 from runbook.plan import Plan
 from runbook.resources import Directory, PythonEnvironment
-from runbook.stages import Configure, Install, validate
+from runbook.stages import Configure, Install, Pam, validate
 from runbook.stages.places import claimed_by_others, replaceable_by_others
 
 Owner = tuple[str, str]
@@ -79,9 +80,6 @@ def test_root_fills_no_home_and_nothing_that_is_tidied_up(
         ({"hub_user": "hub", "user_group": "hub"}, "cannot be user_group, too"),
         *(({"user_group": g}, f"user_group: {g} is a group of the system")
           for g in ("sudo", "shadow", "docker", "root", "daemon")),
-        *(({"users": ["alice", n]}, "users: ") for n in ("root", "daemon", "nobody")),
-        ({"admins": ["daemon"]}, "admins: daemon is an account of the system (uid 1)"),
-        ({"users": ["runbook-outsider"]}, "the account of the proof"),
         *(({"default_url": u}, "default_url: expected a path on this hub")
           for u in ("javascript:x", "//evil.example", "/\\evil.example", "https://x", "lab")),
     ],
@@ -90,6 +88,24 @@ def test_a_name_that_is_not_to_be_used_is_refused_at_the_start(
     values: dict[str, object], said: str
 ) -> None:
     assert said in refusal(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        *(({"users": ["alice", n]}, f"users: {n} ") for n in ("root", "daemon", "nobody")),
+        ({"admins": ["daemon"]}, "admins: daemon is an account of the system (uid 1)"),
+        ({"users": ["runbook-outsider"]}, "users: runbook-outsider is the account of the proof"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stage", [Configure, Pam])
+def test_an_account_of_the_system_is_nobody_s_and_neither_check_nor_plan_goes_past_it(
+    stage: type[Configure | Pam], values: dict[str, list[str]], said: str
+) -> None:
+    told = [f"{check.what}: {check.found}" for check in stage(**values).at_start()]
+    assert [line for line in told if line.startswith(said)]
+    with pytest.raises(ParameterError, match=re.escape(said)):
+        Pam(**values).plan()
 
 
 def test_a_person_s_account_is_not_the_hub_s(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,17 +12,17 @@ from typing import Any, ClassVar, Self
 
 from traitlets import Bool, HasTraits, TraitError
 
-from runbook import facts, params, safe_files
+from runbook import facts, params
 from runbook.checks import Check
 from runbook.display import Table
 from runbook.errors import ParameterError, PlanError
 from runbook.plan import Plan
 from runbook.resources import Resource
+from runbook.stages.at_start import asked_for_others, present_run
 from runbook.stages.judgement import collected, judged, plain
+from runbook.stages.kinds import Unfit
 from runbook.stages.places import claimed_by_others, replaceable_by_others
 
-#: The folder of the present run, set by the runner; unset when a notebook is stepped through.
-RUN_VARIABLE = "RUNBOOK_RUN_DIR"
 ANOTHER_FOLDER = "name a folder that is not there yet"
 
 
@@ -30,11 +30,15 @@ class Stage(HasTraits):  # type: ignore[misc]
     """What every stage can do; a stage says what it wants in `checks`, `resources`, `probes`."""
 
     name: ClassVar[str]
+    #: Whether its Check asks every stage of an installation what can be asked at the start.
+    asks_all: ClassVar[bool] = False
 
     dry_run = Bool(False, help="look and plan, change nothing").tag(param=True)
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
+        #: All the values that it was made from, of which the parameters of others are a part.
+        self.given: Mapping[str, params.Value] = {}
         self._started = time.monotonic()
         self._plan: Plan | None = None
         self._checks: list[Check] = []
@@ -50,8 +54,16 @@ class Stage(HasTraits):  # type: ignore[misc]
         """(parameter, reference) of every secret that the stage will need."""
         yield from ()
 
+    def at_start(self) -> Iterator[Check]:
+        """Read-only facts that can be judged before any stage has changed anything.
+
+        The first stage of a run asks them of all, and tells together what failed; each asks its
+        own again.
+        """
+        yield from ()
+
     def checks(self) -> Iterator[Check]:
-        """Read-only facts that must hold before anything is changed."""
+        """Read-only facts that must hold too, but that an earlier stage may bring about."""
         yield from ()
 
     def resources(self) -> Iterator[Resource]:
@@ -106,9 +118,11 @@ class Stage(HasTraits):  # type: ignore[misc]
         for name, value in own.items():
             _validate(cls.parameters()[name], blank, name, value)
         try:
-            return cls(**{name: value.value for name, value in own.items()})
+            made = cls(**{name: value.value for name, value in own.items()})
         except TraitError as error:
             raise ParameterError(str(error)) from None
+        made.given = values
+        return made
 
     def check(self) -> Table:
         """Show the checks.
@@ -119,10 +133,16 @@ class Stage(HasTraits):  # type: ignore[misc]
             if one failed: nothing has been changed then.
         """
         reason = self.skip_reason()
-        self._checks = (
-            [Check("skipped", reason)] if reason else collected(self._basics(), self.checks())
-        )
+        own = (Check("skipped", reason),) if reason else self.checks()
+        found = collected(self.asked_at_start(), own, *asked_for_others(self))
+        self._checks = list(dict.fromkeys(found))
         return judged(f"Check {self.name}", self._checks, {"checks": plain(self._checks)})
+
+    def asked_at_start(self) -> Iterator[Check]:
+        """What can be judged before any stage has changed anything; nothing where it is skipped."""
+        if not self.skip_reason():
+            yield from self._basics()
+            yield from self.at_start()
 
     def plan(self) -> Plan:
         """What would change now.
@@ -185,11 +205,8 @@ class Stage(HasTraits):  # type: ignore[misc]
 
     def earlier_changes(self) -> list[str]:
         """One line for each change that earlier stages of the present run made or planned."""
-        folder = os.environ.get(RUN_VARIABLE)
-        if not folder:
-            return []
-        run = json.loads(safe_files.read(Path(folder) / "run.json"))
-        return [change["summary"] for stage in run["stages"] for change in stage["changes"]]
+        stages = present_run().get("stages", ())
+        return [change["summary"] for stage in stages for change in stage["changes"]]
 
     def _basics(self) -> Iterator[Check]:
         for name in ("prefix", "config_dir", "state_dir"):
@@ -223,6 +240,8 @@ def _may_be_parameter(name: str, value: Any) -> bool:
 def _validate(trait: Any, blank: Stage, name: str, value: params.Value) -> None:
     try:
         trait.validate(blank, value.value)
+    except Unfit as why:
+        raise ParameterError(f"{value.place}: {name}: {why}") from None
     except TraitError:
         raise ParameterError(
             f"{value.place}: {name}: expected {trait.info()}, not {value.value!r}"

@@ -65,17 +65,20 @@ class Configure(Configured, Address, Login, Session, Stage):
         if self.shared_password:
             yield "shared_password", self.shared_password
 
+    def at_start(self) -> Iterator[Check]:
+        yield from self.only_people()
+        if self.tls == "files":
+            yield matching(Path(self.tls_cert), Path(self.tls_key))
+        yield from self._no_files()
+
     def checks(self) -> Iterator[Check]:
         program = Path(self.prefix) / "bin/jupyterhub"
         if program.exists() or self.dry_run:
             yield Check("ok", "JupyterHub", str(program) if program.exists() else "not yet there")
         else:
             yield Check("failed", "JupyterHub", f"{program} is missing", "run 10-install first")
-        if self.tls == "files":
-            yield matching(Path(self.tls_cert), Path(self.tls_key))
         for each in (*self._secrets(), *self._tls()):
             each.change(each.read())  # refuses what somebody else has put there
-        yield from self._no_files()
         yield from self._will_be()
 
     def resources(self) -> Iterator[Resource]:

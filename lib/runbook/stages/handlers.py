@@ -40,7 +40,7 @@ class Handlers(Configured, Ports, Customize, Stage):
     def program(self) -> Path:
         return Path(self.config_dir) / "services/customize.py"
 
-    def checks(self) -> Iterator[Check]:
+    def at_start(self) -> Iterator[Check]:
         for path in self.template_paths:
             remedy = "JupyterHub passes over a missing folder in silence: make it, or leave it out"
             yield Check.that(Path(path).is_dir(), f"template folder {path}", remedy=remedy)

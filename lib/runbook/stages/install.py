@@ -42,7 +42,7 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
     def bin(self) -> Path:
         return Path(self.prefix) / "bin"
 
-    def checks(self) -> Iterator[Check]:
+    def at_start(self) -> Iterator[Check]:
         downloads: tuple[Resource, ...] = (self._environment(), self._node(), self._proxy())
         if all(r.change(r.read()) is None for r in downloads):
             yield Check("ok", "downloads", "none needed")

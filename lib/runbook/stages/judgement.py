@@ -14,14 +14,14 @@ from runbook.errors import RunbookError, StageError
 
 
 def collected(*sources: Iterable[Check]) -> list[Check]:
-    """All the checks; one that breaks off is the last, and failed."""
+    """All the checks; one that breaks off is the last of its source, and failed."""
     found: list[Check] = []
-    try:
-        for source in sources:
+    for source in sources:
+        try:
             for check in source:
                 found.append(check)  # one by one: what came before an error is kept
-    except RunbookError as error:
-        found.append(Check("failed", "broke off here", error.message, error.remedy))
+        except RunbookError as error:
+            found.append(Check("failed", "broke off here", error.message, error.remedy))
     return found
 
 

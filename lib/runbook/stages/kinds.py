@@ -9,10 +9,13 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from traitlets import Enum, Int, List, Unicode
+from traitlets import Enum, Int, List, TraitError, Unicode
 
-# useradd(8): names begin with a letter or _, then letters, digits, _ and -; 32 at the most.
-ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
+from runbook.stages.account_names import PLAIN, why_no_name
+
+
+class Unfit(TraitError):  # type: ignore[misc]
+    """A value of the right type that is no good: the message says why, and of which part."""
 
 
 class FilePath(Unicode):  # type: ignore[misc]
@@ -63,6 +66,10 @@ class ServerFolder(Unicode):  # type: ignore[misc]
         text = str(super().validate(obj, value))
         if re.search(r"[\"$`\\\x00-\x1f]", text):
             self.error(obj, value)
+        if re.match(r"~[^/]", text):
+            raise Unfit(f"{text!r} begins with the home of somebody else: ~/ is each person's own")
+        if re.search(r"[{}]", text.replace("{username}", "")):
+            raise Unfit(f"{text!r}: in braces stands nothing but {{username}}")
         return text
 
 
@@ -73,6 +80,8 @@ class IpAddress(Unicode):  # type: ignore[misc]
         try:
             return str(ipaddress.ip_address(super().validate(obj, value)))
         except ValueError:
+            if value == "*":
+                raise Unfit("* is no address: 0.0.0.0 stands for all of this machine") from None
             self.error(obj, value)
             raise
 
@@ -146,20 +155,35 @@ class QuotedMode(Choice):
 
 
 class AccountName(Unicode):  # type: ignore[misc]
+    """Of what the runbook makes for the hub; people may be called otherwise: `PeoplesNames`."""
+
     info_text = "the name of an account (lower-case letters, digits, _ and -; 32 at the most)"
 
     def validate(self, obj: Any, value: Any) -> str:
-        if not isinstance(value, str) or not ACCOUNT_NAME.match(value):
+        if not isinstance(value, str) or not PLAIN.match(value):
             self.error(obj, value)
         return str(value)
 
 
-class AccountNames(List):  # type: ignore[misc]
+class PeoplesNames(List):  # type: ignore[misc]
+    """Names of people's accounts; of the unfit ones every one is told, and why."""
+
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(AccountName(), **kwargs)
+        super().__init__(Unicode(), **kwargs)
+
+    def validate(self, obj: Any, value: Any) -> list[str]:
+        names: list[str] = super().validate(obj, value)
+        told = [
+            f"name {number}, {name!r}, is no account name: {why}"
+            for number, name in enumerate(names, start=1)
+            if (why := why_no_name(name))
+        ]
+        if told:
+            raise Unfit("; ".join(told))
+        return names
 
     def info(self) -> str:
-        return "a list of account names, for example [alice, bob]"
+        return "a list of account names, for example [alice, first.last]"
 
 
 class Texts(List):  # type: ignore[misc]

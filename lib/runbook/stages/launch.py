@@ -51,11 +51,7 @@ class Launch(Managed, Configured, Address, Stage):
         """What `requests` is to trust: our own certificate; a given one is for another name."""
         return str(self.state("tls/hub.crt")) if self.tls == "self-signed" else self.tls != "files"
 
-    def checks(self) -> Iterator[Check]:
-        config = Path(self.config_dir) / "jupyterhub_config.py"
-        there = config.exists() and (self.bin / "jupyterhub").exists()
-        found = str(config) if there else "not yet there"
-        yield Check.that(there or self.dry_run, "a hub to launch", found, "run 10 to 60 first")
+    def at_start(self) -> Iterator[Check]:
         ours = {self.pid_of(HUB), self.pid_of(PROXY)}
         for port in (self.ports[name] for name in PORTS[:3]):
             holder = facts.listener(port)
@@ -63,6 +59,12 @@ class Launch(Managed, Configured, Address, Stage):
             found = f"taken by {holder}" if taken else "free or ours"
             yield Check.that(not taken, f"port {port}", found, "stop it, or set another port")
         yield self.cut_off(self.hub_port)
+
+    def checks(self) -> Iterator[Check]:
+        config = Path(self.config_dir) / "jupyterhub_config.py"
+        there = config.exists() and (self.bin / "jupyterhub").exists()
+        found = str(config) if there else "not yet there"
+        yield Check.that(there or self.dry_run, "a hub to launch", found, "run 10 to 60 first")
 
     def resources(self) -> Iterator[Resource]:
         yield self._route_sender()

@@ -63,13 +63,6 @@ def refuse_user_group(name: str) -> None:
         )
 
 
-def refuse_person(place: str, name: str) -> None:
-    """Raise `ParameterError`, naming ``place``, where ``name`` is no person's account."""
-    why = why_no_person(name)
-    if why:
-        raise ParameterError(f"{place}: {why}", "name the account of a person")
-
-
 def why_no_person(name: str) -> str:
     """Why ``name`` cannot be a user of the hub; empty where it can, or is not there yet."""
     if name == "root":

@@ -7,18 +7,16 @@ import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from traitlets import validate
 
 from runbook import facts, machine, programs, references
 from runbook.checks import Check
 from runbook.resources import Group, Membership, Permissions, Resource, StateFile, User
+from runbook.stages.account_names import why_not_made
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.names import MIGHTY_GROUPS
 from runbook.stages.parameters import People
-from runbook.stages.people import Person, read_people
+from runbook.stages.people import Listed, Person, listed, refuse_mistakes
 
 SHADOW = Path("/etc/shadow")
 # The service PAMAuthenticator asks for by default (its trait `service`).
@@ -31,19 +29,29 @@ class Pam(Configured, People, Stage):
 
     name = "40-pam"
 
-    @validate("users_file")
-    def _readable(self, proposal: Any) -> str:
-        if proposal["value"]:
-            read_people(Path(proposal["value"]))
-        return str(proposal["value"])
-
     @property
     def people(self) -> list[Person]:
-        """Everybody of the parameters, once each, with the reference to their password."""
-        listed = read_people(Path(self.users_file)) if self.users_file else []
+        """Everybody of the parameters, once each, with the reference to their password.
+
+        Raises
+        ------
+        ParameterError
+            where one of them, or a line of users_file, is no person.
+        """
+        refuse_mistakes([*self._no_persons(), *self._listed.mistakes])
+        return self._named
+
+    @property
+    def _named(self) -> list[Person]:
+        """Those of whom the names, at least, are good."""
+        listed = self._listed.people
         references = {p.name: p.password for p in listed} | dict(self.initial_passwords)
         names = dict.fromkeys([*self.users, *self.admins, *(p.name for p in listed)])
         return [Person(name, references.get(name, "")) for name in names]
+
+    @property
+    def _listed(self) -> Listed:
+        return listed(Path(self.users_file)) if self.users_file else Listed()
 
     @property
     def passwords(self) -> Path:
@@ -54,25 +62,21 @@ class Pam(Configured, People, Stage):
         return "" if self.authenticator == "pam" else f"authenticator: {self.authenticator}"
 
     def references(self) -> Iterator[tuple[str, str]]:
-        for person in self.people:
+        for person in self._named:
             if person.password and not facts.user_exists(person.name):
                 yield f"password of {person.name}", person.password
 
-    def checks(self) -> Iterator[Check]:
+    def at_start(self) -> Iterator[Check]:
         yield Check.that(
             SHADOW.exists(), f"{SHADOW}", remedy="this system keeps passwords elsewhere"
         )
         yield Check.that(PAM_SERVICE.exists(), f"PAM service {PAM_SERVICE}", remedy="install login")
+        yield from self.only_people()
+        yield from self._listed.mistakes
+        yield from self._accounts()
         yield from self._mighty()
         yield from self._open_homes()
-        missing = [p.name for p in self.people if not facts.user_exists(p.name)]
-        found = "all there" if not missing else f"missing: {', '.join(missing)}"
-        if missing and self.create_system_users:
-            found += "; will be made"
-        holds = not missing or self.create_system_users
-        remedy = "set create_system_users: true, or make the accounts yourself"
-        yield Check.that(holds, "accounts of the people", found, remedy)
-        unknown = sorted(set(self.initial_passwords) - {p.name for p in self.people})
+        unknown = sorted(set(self.initial_passwords) - {p.name for p in self._named})
         yield Check.that(
             not unknown,
             "initial_passwords are of known people",
@@ -107,9 +111,22 @@ class Pam(Configured, People, Stage):
             mode = self.passwords.stat().st_mode & 0o777
             yield Check.that(mode == 0o600, f"{self.passwords} is root's alone", f"mode {mode:04o}")
 
+    def _accounts(self) -> Iterator[Check]:
+        missing = [p.name for p in self._named if not facts.user_exists(p.name)]
+        found = "all there" if not missing else f"missing: {', '.join(missing)}"
+        if missing and self.create_system_users:
+            found += "; will be made"
+        holds = not missing or self.create_system_users
+        remedy = "set create_system_users: true, or make the accounts yourself"
+        yield Check.that(holds, "accounts of the people", found, remedy)
+        for name in missing if self.create_system_users else ():
+            said = why_not_made(name)
+            if said:
+                yield Check("failed", f"an account {name}", said, "choose another name")
+
     def _mighty(self) -> Iterator[Check]:
         """The hub's account may act as each of the group: of a mighty one it gets root's rights."""
-        people = {*(p.name for p in self.people), *facts.members(self.user_group)}
+        people = {*(p.name for p in self._named), *facts.members(self.user_group)}
         for group in sorted(MIGHTY_GROUPS):
             both = sorted(people.intersection(facts.members(group)))
             if both:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import grp
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from traitlets import Bool, Dict, HasTraits, List, Unicode, validate
 
 from runbook import facts, references
+from runbook.checks import Check
 from runbook.stages.kinds import (
     AccountName,
-    AccountNames,
     Choice,
     Days,
     FilePath,
     Limit,
     OptionalPath,
+    PeoplesNames,
     QuotedMode,
     Requirements,
     Seconds,
@@ -29,7 +31,7 @@ from runbook.stages.kinds import (
     UrlPath,
     Version,
 )
-from runbook.stages.names import refuse_hub_user, refuse_person, refuse_user_group
+from runbook.stages.names import refuse_hub_user, refuse_user_group, why_no_person
 from runbook.stages.places import refuse_places
 
 
@@ -87,14 +89,23 @@ class Login(HasTraits):  # type: ignore[misc]
     authenticator = parameter(
         Choice(["pam", "shared-password"], "pam"), "pam: passwords of the system; or one for all"
     )
-    users = parameter(AccountNames(), "people who may log in, beside users_file")
-    admins = parameter(AccountNames(), "people who may administer the hub; they may log in too")
+    users = parameter(PeoplesNames(), "people who may log in, beside users_file")
+    admins = parameter(PeoplesNames(), "people who may administer the hub; they may log in too")
 
-    @validate("authenticator", "users", "admins")
-    def _people(self, proposal: Any) -> Any:
-        for name in (*self.users, *self.admins) if self.authenticator == "pam" else ():
-            refuse_person("users" if name in self.users else "admins", name)
-        return proposal["value"]
+    def only_people(self) -> Iterator[Check]:
+        """That root, the system's accounts and the proof's are no users of the hub."""
+        mistakes = list(self._no_persons())
+        yield from mistakes
+        if not mistakes and self.authenticator == "pam":
+            yield Check("ok", "users and admins are people", "none of the system's accounts")
+
+    def _no_persons(self) -> Iterator[Check]:
+        named = [*self.users, *self.admins] if self.authenticator == "pam" else []
+        for name in dict.fromkeys(named):
+            why = why_no_person(name)
+            if why:
+                place = "users" if name in self.users else "admins"
+                yield Check("failed", place, why, "name the account of a person")
 
 
 class Interpreter(HasTraits):  # type: ignore[misc]

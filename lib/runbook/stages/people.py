@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from runbook import references, safe_files
+from runbook import references
+from runbook.checks import Check
 from runbook.errors import ParameterError
 from runbook.params import nearest
-from runbook.safe_paths import PlantedError
-from runbook.stages.kinds import ACCOUNT_NAME
-from runbook.stages.names import refuse_person
+from runbook.stages.account_names import why_no_name
+from runbook.stages.names import why_no_person
+from runbook.stages.spreadsheet import Row, rows_of
 
 COLUMNS = ("name", "password")
+FIRST_LINE = "give it a first line with `name`"
+SPELLING = "write it as `getent passwd NAME` shows it, or choose another"
 
 
 @dataclass(frozen=True)
@@ -27,75 +27,75 @@ class Person:
     password: str = ""
 
 
-def read_people(path: Path) -> list[Person]:
-    """The people of ``path``, in its order.
+@dataclass
+class Listed:
+    """The people of a file in its order, and a failed check for each line that is no good."""
 
-    Raises
-    ------
-    ParameterError
-        naming file and line, if it cannot be read, has other columns, a name that is no account
-        name, root, or somebody twice.
-    """
-    rows = list(_rows(path))
-    if not rows:
-        raise ParameterError(f"users_file {path}: is empty", "give it a first line with `name`")
-    header = [str(cell or "").strip().lower() for cell in rows[0]]
-    _check_header(path, header)
-    people: dict[str, Person] = {}
-    for number, row in enumerate(rows[1:], start=2):
-        cells = dict(zip(header, (str(cell or "").strip() for cell in row), strict=False))
-        if any(cells.values()):
-            person = _person(f"users_file {path}, line {number}", cells, people)
-            people[person.name] = person
-    return list(people.values())
+    people: list[Person] = field(default_factory=list)
+    mistakes: list[Check] = field(default_factory=list)
 
 
-def _rows(path: Path) -> Iterator[Iterable[Any]]:
+def refuse_mistakes(mistakes: list[Check]) -> None:
+    """Raise `ParameterError` with all the ``mistakes``, where there are any."""
+    if mistakes:
+        told = "; ".join(f"{each.what}: {each.found}" for each in mistakes)
+        raise ParameterError(told, "; ".join(dict.fromkeys(each.remedy for each in mistakes)))
+
+
+def listed(path: Path) -> Listed:
+    """What stands in ``path``, good and bad: other columns, a name that is no account name or no
+    person's, somebody twice, a password that is no reference; or that it cannot be read at all."""
+    found = Listed()
     try:
-        if path.suffix.lower() == ".xlsx":
-            from openpyxl import load_workbook  # 0.2 s that every kernel would wait for
-
-            book = io.BytesIO(safe_files.read(path))
-            yield from load_workbook(book, read_only=True).worksheets[0].iter_rows(values_only=True)
-        elif path.suffix.lower() == ".csv":
-            lines = safe_files.read(path).decode("utf-8-sig")
-            yield from csv.reader(io.StringIO(lines, newline=""))
-        else:
-            raise ParameterError(f"users_file {path}: expected a .csv or .xlsx file")
-    except OSError as error:
-        raise ParameterError(f"users_file {path}: cannot be read ({error.strerror})") from None
-    except ParameterError:
-        raise
-    except PlantedError as error:
-        raise ParameterError(f"users_file {error.message}", error.remedy) from None
-    except Exception:  # a damaged xlsx fails in zipfile, in the XML parser, or anywhere
-        raise ParameterError(
-            f"users_file {path}: is not a {path.suffix} file", "save it as UTF-8 csv or as xlsx"
-        ) from None
+        rows = rows_of(path)
+    except ParameterError as error:
+        found.mistakes.append(Check("failed", f"users_file {path}", error.message, error.remedy))
+        return found
+    if not rows:
+        found.mistakes.append(Check("failed", f"users_file {path}", "is empty", FIRST_LINE))
+        return found
+    header = [cell.lower() for cell in rows[0].cells]
+    found.mistakes += _mistakes_of_header(f"users_file {path}, line {rows[0].line}", header)
+    if "name" in header:
+        _add(found, path, header, rows[1:])
+    return found
 
 
-def _check_header(path: Path, header: list[str]) -> None:
-    place = f"users_file {path}, line 1"
+def _mistakes_of_header(place: str, header: list[str]) -> Iterator[Check]:
     if "name" not in header:
-        raise ParameterError(f"{place}: no column `name`", f"the columns are {', '.join(COLUMNS)}")
-    for column in header:
-        if column and column not in COLUMNS:
-            remedy = "administrators are named in `admins`" if "admin" in column else ""
-            raise ParameterError(
-                f"{place}: unknown column {column!r}", remedy or nearest(column, COLUMNS)
-            )
+        yield Check("failed", place, "no column `name`", f"the columns are {', '.join(COLUMNS)}")
+        return
+    for column in (each for each in header if each and each not in COLUMNS):
+        remedy = "administrators are named in `admins`" if "admin" in column else ""
+        remedy = remedy or nearest(column, COLUMNS)
+        yield Check("failed", place, f"unknown column {column!r}", remedy)
 
 
-def _person(place: str, cells: dict[str, str], known: dict[str, Person]) -> Person:
-    name, password = cells.get("name", ""), cells.get("password", "")
-    if not ACCOUNT_NAME.match(name):
-        raise ParameterError(
-            f"{place}: {name!r} is no account name",
-            "lower-case letters, digits, _ and -, beginning with a letter, 32 at the most",
-        )
-    refuse_person(place, name)
-    if name in known:
-        raise ParameterError(f"{place}: {name} is listed twice")
-    if password:
-        references.refuse_value(password, f"{place}: password")
-    return Person(name, password)
+def _add(found: Listed, path: Path, header: list[str], rows: list[Row]) -> None:
+    lines: dict[str, int] = {}
+    for row in (row for row in rows if any(row.cells)):
+        cells = dict(zip(header, row.cells, strict=False))
+        person = Person(cells.get("name", ""), cells.get("password", ""))
+        problem = _problem(person, lines)
+        if problem:
+            found.mistakes.append(Check("failed", f"users_file {path}, line {row.line}", *problem))
+        else:
+            lines[person.name] = row.line
+            found.people.append(person)
+
+
+def _problem(person: Person, lines: dict[str, int]) -> tuple[str, str] | None:
+    """What is wrong with ``person``, and what to do; None where nothing is."""
+    name = person.name
+    if why := why_no_name(name):
+        return f"{name!r} is no account name: {why}", SPELLING
+    if why := why_no_person(name):
+        return why, "name the account of a person"
+    if name in lines:
+        return f"{name} is listed twice, in line {lines[name]} before", "leave one out"
+    try:
+        if person.password:
+            references.refuse_value(person.password, "password")
+    except ParameterError as error:
+        return error.message, error.remedy
+    return None

@@ -55,7 +55,7 @@ class Services(Configured, Ports, HubServices, Stage):
     def tokens(self) -> Path:
         return self.state("tokens")
 
-    def checks(self) -> Iterator[Check]:
+    def at_start(self) -> Iterator[Check]:
         first_open = facts.first_open_port()
         for service in (each for each in self.services if is_local(each.get("url", ""))):
             number, what = port_of(service["url"]), f"the port of {service['name']}"

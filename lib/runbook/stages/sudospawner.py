@@ -31,10 +31,12 @@ class Sudospawner(Configured, NotebookFolder, ServiceManager, Stage):
     def skip_reason(self) -> str:
         return "" if self.spawner == "sudo" else "spawner: local starts servers as yourself"
 
-    def checks(self) -> Iterator[Check]:
+    def at_start(self) -> Iterator[Check]:
         members = facts.members(self.user_group)
         remedy = f"gpasswd -d root {self.user_group}"
         yield Check.that("root" not in members, f"root is not in {self.user_group}", remedy=remedy)
+
+    def checks(self) -> Iterator[Check]:
         if facts.has_apt() and not Path("/usr/sbin/visudo").exists() and not self.dry_run:
             yield Check("failed", "sudo", "not installed", "run 10-install first")
 
