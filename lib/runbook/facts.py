@@ -21,6 +21,7 @@ import psutil
 from runbook import safe_files
 
 T = TypeVar("T")
+_INTERPRETER = re.compile(r"(python|node|nodejs|perl|ruby|sh|bash|dash)[\d.]*")
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,10 @@ class Listener:
     pid: int
     name: str
     command: str
+    account: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} (pid {self.pid})" if self.pid else "a process of another account"
+        return f"{self.name} (pid {self.pid})" if self.pid else "a process that we may not see"
 
 
 def is_root() -> bool:
@@ -73,6 +75,18 @@ def free_gib(path: Path) -> float:
 def existing_parent(path: Path) -> Path:
     """``path`` or the nearest folder above it that exists."""
     return next(p for p in (path, *path.parents) if p.exists())
+
+
+def closed_above(path: Path) -> Path | None:
+    """The first folder on the way to ``path`` that not every account may pass; None where none."""
+    return next((p for p in path.parents if p.exists() and not p.stat().st_mode & 0o001), None)
+
+
+def mount_point(path: Path) -> Path:
+    """Where the file system that holds ``path`` is mounted."""
+    mounted = [Path(each.mountpoint) for each in psutil.disk_partitions(all=True)]
+    holding = [each for each in mounted if path.resolve().is_relative_to(each)]
+    return max(holding, key=lambda each: len(each.parts), default=Path("/"))
 
 
 def resolves(host: str) -> bool:
@@ -132,12 +146,20 @@ def members(group: str) -> list[str]:
 
 
 def listener(port: int) -> Listener | None:
-    """Who listens on TCP ``port``, on whatever address."""
-    for connection in psutil.net_connections(kind="tcp"):
-        address = connection.laddr
-        if connection.status == psutil.CONN_LISTEN and address and address.port == port:
-            return _listener(port, connection.pid or 0)
-    return None
+    """Who listens on TCP ``port``, on whatever address: the first that is found."""
+    return next(iter(listeners(port)), None)
+
+
+def listeners(port: int) -> list[Listener]:
+    """All who listen on TCP ``port``, at whatever addresses, each process once."""
+    pids = [
+        connection.pid or 0
+        for connection in psutil.net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN
+        and connection.laddr
+        and connection.laddr.port == port
+    ]
+    return [_listener(port, pid) for pid in dict.fromkeys(pids)]
 
 
 def listens_at(pid: int) -> set[int]:
@@ -152,10 +174,45 @@ def listens_at(pid: int) -> set[int]:
 def _listener(port: int, pid: int) -> Listener:
     try:
         process = psutil.Process(pid) if pid else None
-        name = process.name() if process else ""
-        return Listener(port, pid, name, " ".join(process.cmdline()) if process else "")
+        if not process:
+            return Listener(port, 0, "", "")
+        command, account = " ".join(process.cmdline()), process.username()
+        return Listener(port, pid, known_as(process), command, account)
     except psutil.Error:
         return Listener(port, pid, "?", "")
+
+
+def known_as(process: psutil.Process) -> str:
+    """What people call a process: its program, or the script that an interpreter executes.
+
+    The kernel's word for it may be that of a thread: Node's is "MainThread".
+    """
+    words = process.cmdline()
+    if not words or not words[0]:
+        return str(process.name())
+    # Some write into it what they do: "nginx: master process /usr/sbin/nginx".
+    name = os.path.basename(words[0].split()[0]).rstrip(":")
+    script = words[1] if len(words) > 1 else ""
+    if _INTERPRETER.fullmatch(name) and script.startswith("/"):
+        return os.path.basename(script)
+    return name
+
+
+def addresses() -> list[str]:
+    """The IP addresses of this machine, but those that are good on one wire only."""
+    found = (each for card in psutil.net_if_addrs().values() for each in card)
+    kinds = (socket.AF_INET, socket.AF_INET6)
+    return [each.address for each in found if each.family in kinds and "%" not in each.address]
+
+
+def may_bind(ip: str) -> bool:
+    """Whether ``ip`` is an address at which programs of this machine can listen."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET) as tried:
+            tried.bind((ip, 0))
+    except OSError:
+        return False
+    return True
 
 
 def first_open_port() -> int:

@@ -105,7 +105,7 @@ facts.memory_gib = lambda: 8.0
 facts.free_gib = lambda path: 20.0
 facts.resolves = lambda host: True
 socket.gethostname = lambda: "golden"
-node.system_node = lambda: ""
+node.system_node = node.installed_node = lambda: ""
 PythonEnvironment._markers = lambda self: {{
     "python_full_version": "3.11.2",
     "python_version": "3.11",

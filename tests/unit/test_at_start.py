@@ -38,7 +38,7 @@ def nothing_else_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     for stage in STAGES:
         monkeypatch.setattr(stage, "at_start", lambda self: iter(()))
         monkeypatch.setattr(stage, "checks", lambda self: iter(()))
-        monkeypatch.setattr(stage, "_basics", lambda self: iter(()))
+        monkeypatch.setattr(stage, "fills", lambda self: {})
         monkeypatch.setattr(stage, "skip_reason", lambda self: "")
 
 

@@ -109,13 +109,6 @@ def test_another_mode_is_refused() -> None:
     assert 'home_mode: expected one of "0700", "0750", "0755", not 511' in refusal(home_mode=0o777)
 
 
-@pytest.mark.parametrize(
-    "given", [{"port": 981}, {"proxy_api_port": 80}, {"customize_port": 980, "hub_port": 980}]
-)
-def test_ports_of_which_two_are_one_are_refused(given: dict[str, int]) -> None:
-    assert "must be 4 different ports" in refusal(**given)
-
-
 def test_a_service_of_this_machine_has_a_port_of_its_own() -> None:
     def told(url: str) -> str:
         return refusal(services=[{"name": "a", "url": url}])

@@ -25,15 +25,20 @@ class NodeState:
     wheel: str
 
 
-def system_node() -> str:
-    """The version of a Node and npm of the system's own that is new enough, else empty.
+def installed_node() -> str:
+    """The version of a Node and npm of the system's own, empty where it has none.
 
     Only below /usr: a Node in somebody's home would be out of the hub account's reach.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if not (node and npm and node.startswith("/usr/") and npm.startswith("/usr/")):
         return ""
-    version = machine.run([node, "--version"], check=False).stdout.strip().lstrip("v")
+    return machine.run([node, "--version"], check=False).stdout.strip().lstrip("v")
+
+
+def system_node() -> str:
+    """The version of the system's own that is new enough, else empty."""
+    version = installed_node()
     major = re.match(r"\d+", version)
     return version if major and int(major[0]) >= OLDEST_NODE else ""
 
@@ -54,6 +59,11 @@ class NodeRuntime(Resource):
     state_type: ClassVar[type] = NodeState
 
     @property
+    def version(self) -> str:
+        """The wheel's, as it is locked."""
+        return self.lock.split()[0].partition("==")[2]
+
+    @property
     def program(self) -> Path:
         if system_node():
             return Path(shutil.which("node") or "/usr/bin/node")
@@ -71,7 +81,7 @@ class NodeRuntime(Resource):
         return NodeState(system_node(), wheel)
 
     def change(self, state: NodeState) -> Change | None:
-        wanted = self.lock.split()[0].partition("==")[2]
+        wanted = self.version
         if state.system or state.wheel == wanted:
             return None
         kind: Kind = "update" if state.wheel else "create"

@@ -35,13 +35,6 @@ class Ports(HasTraits):  # type: ignore[misc]
         first_open = max(facts.first_open_port(), ALWAYS_OPEN)
         return any(self.ports[name] < first_open for name in names)
 
-    @validate(*PORTS)
-    def _all_different(self, proposal: Any) -> int:
-        if len({*self.ports.values()}) < len(PORTS):
-            told = ", ".join(f"{name} ({number})" for name, number in self.ports.items())
-            raise ParameterError(f"{told} must be {len(PORTS)} different ports")
-        return int(proposal["value"])
-
 
 class Address(Ports):
     """Where the hub listens, and how connections are secured."""

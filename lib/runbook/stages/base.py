@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,18 +11,16 @@ from typing import Any, ClassVar, Self
 
 from traitlets import Bool, HasTraits, TraitError
 
-from runbook import facts, params
+from runbook import params
 from runbook.checks import Check
 from runbook.display import Table
 from runbook.errors import ParameterError, PlanError
 from runbook.plan import Plan
 from runbook.resources import Resource
 from runbook.stages.at_start import asked_for_others, present_run
+from runbook.stages.folders import ANOTHER_FOLDER, fillable, not_ours
 from runbook.stages.judgement import collected, judged, plain
 from runbook.stages.kinds import Unfit
-from runbook.stages.places import claimed_by_others, replaceable_by_others
-
-ANOTHER_FOLDER = "name a folder that is not there yet"
 
 
 class Stage(HasTraits):  # type: ignore[misc]
@@ -141,7 +138,7 @@ class Stage(HasTraits):  # type: ignore[misc]
     def asked_at_start(self) -> Iterator[Check]:
         """What can be judged before any stage has changed anything; nothing where it is skipped."""
         if not self.skip_reason():
-            yield from self._basics()
+            yield from fillable(self.fills())
             yield from self.at_start()
 
     def plan(self) -> Plan:
@@ -153,7 +150,7 @@ class Stage(HasTraits):  # type: ignore[misc]
             where the folders that it fills are somebody else's.
         """
         reason = self.skip_reason()
-        for name, path, why in () if reason else self._not_ours():
+        for name, path, why in () if reason else not_ours(self.fills()):
             raise PlanError(f"{name} {path}: {why}", ANOTHER_FOLDER)
         resources = () if reason else self.resources()
         note = f"skipped: {reason}" if reason else ""
@@ -208,23 +205,10 @@ class Stage(HasTraits):  # type: ignore[misc]
         stages = present_run().get("stages", ())
         return [change["summary"] for stage in stages for change in stage["changes"]]
 
-    def _basics(self) -> Iterator[Check]:
-        for name in ("prefix", "config_dir", "state_dir"):
-            path = getattr(self, name, None)
-            if path and not os.access(facts.existing_parent(Path(path)), os.W_OK):
-                who = facts.current_user()
-                remedy = "run it as root, or use params/laptop.yaml for a hub of your own"
-                yield Check("failed", f"{name} {path}", f"{who} may not write there", remedy)
-        for name, path, why in self._not_ours():
-            yield Check("failed", f"{name} {path}", why, ANOTHER_FOLDER)
-
-    def _not_ours(self) -> Iterator[tuple[str, Path, str]]:
-        """(parameter, folder, why) of the folders that are not to be filled."""
-        for name in ("prefix", "config_dir", "state_dir"):
-            path = Path(getattr(self, name, "/nonexistent"))
-            why = replaceable_by_others(path) or claimed_by_others(path)
-            if why:
-                yield name, path, why
+    def fills(self) -> dict[str, Path]:
+        """By parameter, those that it fills."""
+        names = ("prefix", "config_dir", "state_dir")
+        return {name: Path(getattr(self, name)) for name in names if hasattr(self, name)}
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         rows = [(name, repr(getattr(self, name))) for name in self.parameters()]

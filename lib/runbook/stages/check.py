@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -9,22 +10,23 @@ from pathlib import Path
 
 import psutil
 
-from runbook import facts, safe_files
+from runbook import facts, machine
 from runbook.checks import Check
 from runbook.hub.doctor.services import unit_of
 from runbook.hub.probe_account import MEMBER, OUTSIDER
 from runbook.resources.systemd import main_pid
-from runbook.stages.address import ALWAYS_OPEN, PORTS, Address
+from runbook.stages.address import ALWAYS_OPEN, Address
 from runbook.stages.base import Stage
 from runbook.stages.managed import HUB, PROXY, Managed
-from runbook.stages.names import why_no_person
+from runbook.stages.names import NOBODY, why_no_person
 from runbook.stages.parameters import HubAccount, Interpreter, Login
-from runbook.templates import HEADER
 
 # Measured: the programs take 0.9 GiB, and npm and uv want as much again while they unpack.
 PREFIX_GIB = 2.0
 STATE_GIB = 0.2
 MEMORY_GIB = 1.0
+# What the locks of the hub's packages were made for.
+OLDEST_PYTHON = (3, 11)
 
 
 class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
@@ -40,10 +42,9 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         yield from self._room()
         yield self._name()
         yield self._manager()
-        yield from self._ports()
-        yield self.cut_off(self.hub_port)
+        yield from self._who_may_bind()
+        yield from self._tls_port()
         yield from self._left_over_proxies()
-        yield self._installation()
         yield self._exposure()
         yield self._only_members()
 
@@ -71,10 +72,14 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         if not path.exists():
             return Check("failed", what, "not there", "install python3, or set `python`")
         real = path.resolve()
-        private = [p for p in real.parents if not p.stat().st_mode & 0o001]
-        found = f"{private[0]} is closed to other accounts" if private else str(real)
-        remedy = "set `python` to an interpreter that every account may run"
-        return Check.that(self.spawner == "local" or not private, what, found, remedy)
+        closed = facts.closed_above(real)
+        if closed and self.spawner == "sudo":
+            remedy = "set `python` to an interpreter that every account may run"
+            return Check("failed", what, f"{closed} is closed to other accounts", remedy)
+        version = _version_of(path)
+        told = f"is Python {version[0]}.{version[1]}" if version else "is no Python"
+        remedy = f"set `python` to a Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer"
+        return Check.that(version >= OLDEST_PYTHON, what, f"{real} {told}", remedy)
 
     def _room(self) -> Iterator[Check]:
         for name, path, least in (
@@ -106,22 +111,6 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         holds = self.service_manager != "systemd" or facts.has_systemd()
         remedy = "set service_manager: auto, or boot with systemd"
         return Check.that(holds, "service manager", found, remedy)
-
-    def _ports(self) -> Iterator[Check]:
-        ours = {self.pid_of(HUB): "our hub", self.pid_of(PROXY): "our proxy"}
-        for name in PORTS[:3]:  # 50-handlers knows its own service
-            number = self.ports[name]
-            holder = facts.listener(number)
-            if holder is None or (holder.pid in ours and holder.pid):
-                found = ours[holder.pid] if holder else "free"
-                yield Check("ok", f"{name} {number}", found)
-                continue
-            remedy = f"stop it ({_how_to_stop(holder)}), or set another `{name}`"
-            yield Check("failed", f"{name} {number}", f"taken by {holder}", remedy)
-        yield from self._who_may_bind()
-        if self.scheme == "https" and self.port == 80:
-            found = "browsers look for https on 443"
-            yield Check("warning", "port 80 with tls", found, "set port: 443")
 
     def _who_may_bind(self) -> Iterator[Check]:
         """Whoever binds a port while the service on it restarts is handed people's passwords."""
@@ -158,15 +147,10 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
             return not kept and proxy.username() in (facts.current_user(), self.hub_owner[0])
         return False  # it has ended
 
-    def _installation(self) -> Check:
-        config = Path(self.config_dir) / "jupyterhub_config.py"
-        what = "an installation already here"
-        if not config.exists():
-            return Check("ok", what, "none")
-        ours = HEADER in safe_files.text(config)
-        remedy = f"move {config} away, or choose another config_dir"
-        found = "made by this runbook" if ours else f"{config} was not made by this runbook"
-        return Check.that(ours, what, found, remedy)
+    def _tls_port(self) -> Iterator[Check]:
+        if self.scheme == "https" and self.port == 80:
+            found = "browsers look for https on 443"
+            yield Check("warning", "port 80 with tls", found, "set port: 443")
 
     def _exposure(self) -> Check:
         open_wide = not self.is_loopback and self.tls == "off"
@@ -192,5 +176,10 @@ def _how_to_keep(ports: list[int], first_open: int) -> str:
     return ", and ".join(steps)
 
 
-def _how_to_stop(holder: facts.Listener) -> str:
-    return f"kill {holder.pid}" if holder.pid else "ss -ltnp as root shows it"
+def _version_of(python: Path) -> tuple[int, ...]:
+    """Major and minor version; empty of what is no Python, which does no harm as nobody."""
+    nobody = machine.become_number(NOBODY) if facts.is_root() else []
+    ask = "import sys; print(*sys.version_info[:2])"
+    said = machine.run([*nobody, python, "-I", "-c", ask], check=False, cwd=Path("/"), timeout=10)
+    found = re.fullmatch(r"(\d+) (\d+)", said.stdout.strip())
+    return (int(found[1]), int(found[2])) if found and said.ok else ()

@@ -26,6 +26,7 @@ from runbook.resources import (
 )
 from runbook.stages.address import Address
 from runbook.stages.base import Stage
+from runbook.stages.folders import only_files, writable
 from runbook.stages.parameters import HubAccount, Login, Paths, Session
 from runbook.stages.starting import start_script
 from runbook.stages.tls_files import matching
@@ -68,8 +69,10 @@ class Configure(Configured, Address, Login, Session, Stage):
     def at_start(self) -> Iterator[Check]:
         yield from self.only_people()
         if self.tls == "files":
-            yield matching(Path(self.tls_cert), Path(self.tls_key))
-        yield from self._no_files()
+            yield from matching(Path(self.tls_cert), Path(self.tls_key))
+        yield from only_files(Path(self.config_dir) / FRAGMENTS)
+        if self.spawner == "local":
+            yield from writable(f"notebook_dir {self.notebook_dir}", self._own_folder)
 
     def checks(self) -> Iterator[Check]:
         program = Path(self.prefix) / "bin/jupyterhub"
@@ -111,8 +114,12 @@ class Configure(Configured, Address, Login, Session, Stage):
         yield Directory(config / "jupyterhub_config.d", *self.config_owner, 0o750)
         yield from with_parents(StateDirectory(Path(self.state_dir), *self.hub_owner, 0o700))
         if self.spawner == "local":
-            folder = Path(self.notebook_dir).expanduser()
-            yield from with_parents(Directory(folder, *self.hub_owner, 0o755))
+            yield from with_parents(Directory(self._own_folder, *self.hub_owner, 0o755))
+
+    @property
+    def _own_folder(self) -> Path:
+        """Of a hub of one's own: where its server starts."""
+        return Path(self.notebook_dir.replace("{username}", self.hub_owner[0])).expanduser()
 
     def _secrets(self) -> Iterator[Resource]:
         owner = self.hub_owner
@@ -146,15 +153,6 @@ class Configure(Configured, Address, Login, Session, Stage):
         if not ipaddress.ip_address(self.bind_ip).is_unspecified:
             names.append(self.bind_ip)
         return list(dict.fromkeys(names))
-
-    def _no_files(self) -> Iterator[Check]:
-        """What lies among the fragments and is none: for a pipe the hub would wait for ever."""
-        folder = Path(self.config_dir) / FRAGMENTS
-        for path in (folder / name for name in safe_files.names(folder) if name.endswith(".py")):
-            try:
-                safe_files.glance(path)
-            except OSError as error:
-                yield Check("failed", str(path), str(error.strerror), "move it away")
 
     def _settings(self) -> dict[str, object]:
         return {

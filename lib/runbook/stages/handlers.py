@@ -12,6 +12,7 @@ from runbook.resources import Directory, File, Resource
 from runbook.stages.address import Ports
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
+from runbook.stages.listening import free
 from runbook.stages.parameters import Customize
 from runbook.templates import render
 
@@ -41,14 +42,33 @@ class Handlers(Configured, Ports, Customize, Stage):
         return Path(self.config_dir) / "services/customize.py"
 
     def at_start(self) -> Iterator[Check]:
-        for path in self.template_paths:
-            remedy = "JupyterHub passes over a missing folder in silence: make it, or leave it out"
-            yield Check.that(Path(path).is_dir(), f"template folder {path}", remedy=remedy)
-        holder = facts.listener(self.customize_port) if self.has_service else None
-        ours = holder is None or str(self.program) in holder.command
-        found = f"taken by {holder}" if holder and not ours else "free or ours"
-        what = f"customize_port {self.customize_port}"
-        yield Check.that(ours, what, found, "set another `customize_port`")
+        yield from (self._template_folder(Path(each)) for each in self.template_paths)
+        if self.has_service:
+            port = {"customize_port": self.customize_port}
+            holders = facts.listeners(self.customize_port)
+            yield from free(port, {h.pid: "our page" for h in holders if self._is_page(h)})
+
+    def _template_folder(self, path: Path) -> Check:
+        what = f"template folder {path}"
+        remedy = "JupyterHub passes over it in silence: mend it, or leave it out"
+        if not path.is_absolute():
+            return Check("failed", what, "is no absolute path", remedy)
+        if not path.is_dir():
+            found = "is no folder" if path.exists() else "is not there"
+            return Check("failed", what, found, remedy)
+        found = f"{self.hub_owner[0]} may not read it"
+        return Check.that(self._is_readable(path), what, found, remedy)
+
+    def _is_readable(self, folder: Path) -> bool:
+        """Whether the hub's account could read it; where there is none yet, any account."""
+        if facts.user_exists(self.hub_owner[0]):
+            may = [*self.as_hub(), "test", "-r", str(folder), "-a", "-x", str(folder)]
+            return machine.run(may, check=False, cwd=Path("/")).ok
+        return not facts.closed_above(folder) and folder.stat().st_mode & 0o005 == 0o005
+
+    def _is_page(self, holder: facts.Listener) -> bool:
+        """Whether it is the page's program, of the hub's account: anybody may write such words."""
+        return str(self.program) in holder.command and holder.account == self.hub_owner[0]
 
     def resources(self) -> Iterator[Resource]:
         owner = self.config_owner

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
-from runbook import machine, safe_files
+from runbook import facts, machine, safe_files
 from runbook.checks import Check
 from runbook.resources import (
     AptPackage,
@@ -21,6 +21,8 @@ from runbook.resources import (
     NpmProject,
     PythonEnvironment,
     Resource,
+    dpkg,
+    node,
     with_parents,
 )
 from runbook.resources.uv import LOCK, ClosedLock, uv_in
@@ -43,11 +45,33 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         return Path(self.prefix) / "bin"
 
     def at_start(self) -> Iterator[Check]:
+        yield from self._packages_at_work()
+        yield self._node_age()
         downloads: tuple[Resource, ...] = (self._environment(), self._node(), self._proxy())
         if all(r.change(r.read()) is None for r in downloads):
             yield Check("ok", "downloads", "none needed")
             return
         yield self._registry()
+
+    def _packages_at_work(self) -> Iterator[Check]:
+        sudo = AptPackage("sudo")
+        needed = self.spawner == "sudo" and facts.has_apt() and sudo.change(sudo.read())
+        who = dpkg.holder() if needed else ""
+        if who:
+            most = f"{dpkg.PATIENCE_SECONDS / 60:.0f} minutes"
+            found = f"{who} is at work on them: it will be waited for, {most} at most"
+            yield Check("warning", "Debian packages", found, "wait for it, or end it if it hangs")
+
+    def _node_age(self) -> Check:
+        runtime = self._node()
+        ours = f"{runtime.version} in {runtime.path}"
+        if node.system_node():
+            return Check("ok", "Node.js", f"the system's, {node.system_node()}")
+        old = node.installed_node()
+        why = (
+            f"; the system's {old} is older than the proxy needs, {node.OLDEST_NODE}" if old else ""
+        )
+        return Check("ok", "Node.js", ours + why * bool(old))
 
     def resources(self) -> Iterator[Resource]:
         if self.spawner == "sudo":
@@ -84,10 +108,10 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
     def versions(self) -> Mapping[str, str]:
         found = dict(self._environment().read().packages or {})
         names = [*PINNED, *(name for name in ("supervisor",) if name in found)]
-        node = machine.run([self.bin / "node", "--version"]).stdout.strip()
+        own_node = machine.run([self.bin / "node", "--version"]).stdout.strip()
         proxy = machine.run([self.bin / "configurable-http-proxy", "--version"], env=self._path())
         shown = {name: found.get(name, "") for name in names}
-        return {**shown, "node": node, "configurable-http-proxy": proxy.stdout.strip()}
+        return {**shown, "node": own_node, "configurable-http-proxy": proxy.stdout.strip()}
 
     def _environment(self) -> PythonEnvironment:
         overrides = {name: getattr(self, f"{name}_version") for name in PINNED}

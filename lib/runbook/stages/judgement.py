@@ -60,6 +60,12 @@ def _outcome(checks: list[Check]) -> str:
 
 
 def _error(failed: list[Check]) -> RunbookError:
-    lines = [f"{c.what}: {c.found}" if c.found else c.what for c in failed]
-    remedies = dict.fromkeys(c.remedy for c in failed if c.remedy)
-    return StageError("; ".join(lines), "; ".join(remedies))
+    if len(failed) == 1:
+        return StageError(_told(failed[0]), failed[0].remedy)
+    lines = [f"{_told(c)}\n    {c.remedy}".rstrip() for c in failed]
+    count = f"{len(failed)} things stand in the way"
+    return StageError("\n  - ".join([f"{count}:", *lines]), "put each of them right")
+
+
+def _told(check: Check) -> str:
+    return f"{check.what}: {check.found}" if check.found else check.what

@@ -25,6 +25,8 @@ from runbook.resources import (
 from runbook.stages.address import PORTS, Address
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
+from runbook.stages.folders import writable
+from runbook.stages.listening import apart, free, of_this_machine
 from runbook.stages.managed import HUB, PROXY, Managed
 from runbook.stages.services import ROUTE_SENDER
 from runbook.templates import render
@@ -33,7 +35,7 @@ START_SECONDS = 60
 SEND_ROUTES = "send_routes.py"
 #: By program, the parameters of the ports that it binds; the hub starts the customize service.
 BOUND_BY = {PROXY: ("port", "proxy_api_port"), HUB: ("hub_port", "customize_port")}
-UNITS = Path("/etc/systemd/system")
+UNITS, INIT = Path("/etc/systemd/system"), Path("/etc/init.d")
 VERIFY_UNIT = ("systemd-analyze", "verify", "--man=no", "{}")
 
 
@@ -52,13 +54,14 @@ class Launch(Managed, Configured, Address, Stage):
         return str(self.state("tls/hub.crt")) if self.tls == "self-signed" else self.tls != "files"
 
     def at_start(self) -> Iterator[Check]:
-        ours = {self.pid_of(HUB), self.pid_of(PROXY)}
-        for port in (self.ports[name] for name in PORTS[:3]):
-            holder = facts.listener(port)
-            taken = holder is not None and (not holder.pid or holder.pid not in ours)
-            found = f"taken by {holder}" if taken else "free or ours"
-            yield Check.that(not taken, f"port {port}", found, "stop it, or set another port")
+        programs = {self.pid_of(HUB): "our hub", self.pid_of(PROXY): "our proxy"}
+        ours = {pid: told for pid, told in programs.items() if pid}
+        yield from apart(self.ports)
+        yield from free({name: self.ports[name] for name in PORTS[:3]}, ours)
+        yield of_this_machine(self.bind_ip)
         yield self.cut_off(self.hub_port)
+        if facts.is_root():
+            yield from writable("what starts at boot", UNITS if self.uses_systemd else INIT)
 
     def checks(self) -> Iterator[Check]:
         config = Path(self.config_dir) / "jupyterhub_config.py"
@@ -181,7 +184,7 @@ class Launch(Managed, Configured, Address, Stage):
         if as_root:
             yield StateDirectory(self.log_dir, mode=0o750)
             script_of_init = render("init-script", prefix=self.prefix, conf=self.supervisor_conf)
-            yield File(Path("/etc/init.d") / HUB, mode=0o755, content=script_of_init)
+            yield File(INIT / HUB, mode=0o755, content=script_of_init)
             yield BootLinks(HUB)
         programs = self._programs([script, conf], [conf])
         yield Supervisor(self.supervisor_conf, self.bin, programs)

@@ -23,6 +23,7 @@ from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.handlers import WITH_THE_HUB
 from runbook.stages.parameters import HubServices
+from runbook.stages.scopes import known_scopes
 
 KEYS = ("name", "scopes", "command", "url", "api_token")
 # The hub lets no one delete the user of one's own name, not even a service of that name.
@@ -56,6 +57,8 @@ class Services(Configured, Ports, HubServices, Stage):
         return self.state("tokens")
 
     def at_start(self) -> Iterator[Check]:
+        given = {each["name"]: each.get("scopes", []) for each in self.services}
+        yield from known_scopes(given, Path(self.prefix) / "bin/python", self.as_hub())
         first_open = facts.first_open_port()
         for service in (each for each in self.services if is_local(each.get("url", ""))):
             number, what = port_of(service["url"]), f"the port of {service['name']}"

@@ -11,11 +11,14 @@ from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount, probe_acco
 from runbook.resources import File, Group, Resource
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured, hub_account
+from runbook.stages.folders import writable
+from runbook.stages.notebook_folder import usable
 from runbook.stages.parameters import NotebookFolder, ServiceManager
 from runbook.stages.starting import start_script
 from runbook.templates import render
 
 POLL_SECONDS = 5
+RULE = Path("/etc/sudoers.d/jupyterhub")
 
 
 class Sudospawner(Configured, NotebookFolder, ServiceManager, Stage):
@@ -35,6 +38,9 @@ class Sudospawner(Configured, NotebookFolder, ServiceManager, Stage):
         members = facts.members(self.user_group)
         remedy = f"gpasswd -d root {self.user_group}"
         yield Check.that("root" not in members, f"root is not in {self.user_group}", remedy=remedy)
+        yield from usable(self.notebook_dir, self.user_group)
+        for what, path in (("the sudo rule", RULE), ("accounts", Path("/etc/passwd"))):
+            yield from writable(what, path)
 
     def checks(self) -> Iterator[Check]:
         if facts.has_apt() and not Path("/usr/sbin/visudo").exists() and not self.dry_run:
@@ -48,7 +54,7 @@ class Sudospawner(Configured, NotebookFolder, ServiceManager, Stage):
         name = "sudospawner-singleuser"
         yield start_script(self, name, "root", "root", journal=self.uses_systemd)
         yield File(
-            Path("/etc/sudoers.d/jupyterhub"),
+            RULE,
             mode=0o440,
             content=render(
                 "sudoers", hub_user=self.hub_user, group=self.user_group, command=self.mediator

@@ -101,7 +101,15 @@ class Installation:
 
 
 def find(config: Path | None = None) -> Installation | None:
-    """The hub of this machine, or the one with this ``config``; None where there is none.
+    """The hub of this machine, or the one with this ``config``; None where there is none."""
+    for each in every(config):
+        if config is None or each.config == Path(os.path.abspath(config)):
+            return each
+    return None
+
+
+def every(config: Path | None = None) -> Iterator[Installation]:
+    """The hubs of this machine, and what may be one with this ``config``; one may come twice.
 
     Looks for a running process first, then for a service that would start one, then for a proxy
     that a hub left behind, then in the usual places. What a person of the machine runs comes after
@@ -110,11 +118,8 @@ def find(config: Path | None = None) -> Installation | None:
     services = all_services()
     running = [*_running(services)]
     persons = [each for each in running if not each.service and _is_a_persons(each.account)]
-    known = [each for each in running if each not in persons]
-    for each in (*known, *_stopped(services), *persons, *_left_behind(), *_lying(config)):
-        if config is None or each.config == Path(os.path.abspath(config)):
-            return each
-    return None
+    yield from (each for each in running if each not in persons)
+    yield from (*_stopped(services), *persons, *_left_behind(), *_lying(config))
 
 
 def _running(services: Sequence[Service]) -> Iterator[Installation]:

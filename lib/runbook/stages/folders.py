@@ -1,0 +1,58 @@
+"""The folders that a stage fills: whether it may write there, and whether they are its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from runbook import facts, safe_files
+from runbook.checks import Check
+from runbook.stages.older_hub import older_hubs
+from runbook.stages.places import claimed_by_others, replaceable_by_others
+
+ANOTHER_FOLDER = "name a folder that is not there yet"
+
+
+def not_ours(folders: Mapping[str, Path]) -> Iterator[tuple[str, Path, str]]:
+    """(parameter, folder, why) of those of ``folders``, by parameter, that are not to be filled."""
+    for name, path in folders.items():
+        why = replaceable_by_others(path) or claimed_by_others(path)
+        if why:
+            yield name, path, why
+
+
+def fillable(folders: Mapping[str, Path]) -> Iterator[Check]:
+    """What keeps the ``folders``, by parameter, from being filled; an older hub's are one thing."""
+    for name, path in folders.items():
+        yield from writable(f"{name} {path}", path)
+    foreign = list(not_ours(folders))
+    older = older_hubs() if foreign else []
+    for name, path, why in foreign:
+        hub = next((each for each in older if each.owns(path)), None)
+        yield hub.check() if hub else Check("failed", f"{name} {path}", why, ANOTHER_FOLDER)
+
+
+def writable(what: str, path: Path) -> Iterator[Check]:
+    """Why nothing can be put at ``path``; a file system that is read-only is told once."""
+    there = facts.existing_parent(path)
+    if os.access(there, os.W_OK):
+        return
+    if os.statvfs(there).f_flag & os.ST_RDONLY:
+        mount = facts.mount_point(there)
+        remedy = f"mount -o remount,rw {mount}"
+        yield Check("failed", f"the file system at {mount}", "is mounted read-only", remedy)
+        return
+    remedy = "run it as root, or use params/laptop.yaml for a hub of your own"
+    if facts.is_root():
+        remedy = f"see why: lsattr -d {there}; findmnt -T {there}"
+    yield Check("failed", what, f"{facts.current_user()} may not write there", remedy)
+
+
+def only_files(folder: Path) -> Iterator[Check]:
+    """What lies among the fragments in ``folder`` and is none: for a pipe the hub would wait."""
+    for path in (folder / name for name in safe_files.names(folder) if name.endswith(".py")):
+        try:
+            safe_files.glance(path)
+        except OSError as error:
+            yield Check("failed", str(path), str(error.strerror), "move it away")

@@ -1,0 +1,94 @@
+"""Another hub that is on this machine already: one thing, whatever of it is in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from runbook import facts, safe_files
+from runbook.checks import Check
+from runbook.hub.doctor.installation import Installation, every
+from runbook.hub.doctor.services import is_proxy
+from runbook.hub.servers import api_port, servers
+from runbook.templates import HEADER
+
+
+@dataclass(frozen=True)
+class OlderHub:
+    """A hub that the runbook did not make, with the numbers of its processes."""
+
+    found: Installation
+    pids: tuple[int, ...]
+
+    def owns(self, folder: Path) -> bool:
+        """Whether its configuration, its programs or its state lie in ``folder``."""
+        own = (self.found.config, self.found.python, self.found.folder)
+        return any(path.is_relative_to(folder) for path in own)
+
+    def check(self) -> Check:
+        """All of it as one fact that stands in the way, the same whoever comes upon it."""
+        parts = [str(self.found.config), *self._programs(), *self._people()]
+        away = f"move {self.found.config.parent} away"
+        first = f"stop it ({self._stop()}) and {away}" if self._stop() else away
+        other = "or leave it, and choose other ports, prefix, config_dir and state_dir"
+        what = "an older hub on this machine"
+        return Check("failed", what, "; ".join(parts), f"{first}; {other}")
+
+    def _stop(self) -> str:
+        service = self.found.service
+        if service and service.manager == "systemd":
+            return f"systemctl disable --now {service.name}"
+        return "; ".join(self.found.stop())
+
+    def _programs(self) -> Iterator[str]:
+        if self.found.service:
+            yield self.found.service.name
+        told = [f"{_name(pid)} (pid {pid})" for pid in self.pids]
+        ports = sorted({port for pid in self.pids for port in facts.listens_at(pid)})
+        if told:
+            at = f" at ports {', '.join(map(str, ports))}" if ports else ""
+            yield f"{', '.join(told)}{at}"
+
+    def _people(self) -> Iterator[str]:
+        ports = {port for pid in self.pids for port in facts.listens_at(pid)}
+        people = sorted({s.info["username"] for s in servers() if api_port(s) in ports})
+        if people:
+            yield f"servers of {', '.join(people)}"
+
+
+def older_hubs() -> list[OlderHub]:
+    """The hubs of this machine that no runbook made, each once."""
+    found: dict[Path, Installation] = {}
+    for each in every():
+        if not _is_made_here(each.config):
+            found.setdefault(each.config, each)
+    return [OlderHub(each, _processes(each)) for each in found.values()]
+
+
+def _is_made_here(config: Path) -> bool:
+    try:
+        return HEADER in safe_files.glance(config).decode(errors="replace")
+    except OSError:
+        return False
+
+
+def _processes(hub: Installation) -> tuple[int, ...]:
+    """The hub's, and those of proxies that it started, or left behind in its folder."""
+    pids = [hub.pid] if hub.pid else []
+    for process in psutil.process_iter(["cmdline"]):
+        with suppress(psutil.Error):
+            if is_proxy(process.info["cmdline"] or []) and (
+                process.ppid() == hub.pid != 0 or Path(process.cwd()) == hub.folder
+            ):
+                pids.append(process.pid)
+    return tuple(pids)
+
+
+def _name(pid: int) -> str:
+    with suppress(psutil.Error):
+        return facts.known_as(psutil.Process(pid))
+    return "a process that has ended"

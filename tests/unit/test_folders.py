@@ -1,0 +1,124 @@
+"""The folders of a stage at the start: read-only, closed, somebody else's, an older hub's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook import facts
+from runbook.hub.doctor.installation import Installation
+from runbook.stages import folders, older_hub
+from runbook.stages.folders import fillable, writable
+from runbook.stages.older_hub import OlderHub, older_hubs
+from runbook.templates import HEADER
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+
+
+def read_only(monkeypatch: pytest.MonkeyPatch, flag: int) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=flag))
+
+
+def test_a_read_only_file_system_is_told_once_and_not_as_missing_rights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: None
+) -> None:
+    read_only(monkeypatch, os.ST_RDONLY)
+    monkeypatch.setattr(facts, "mount_point", lambda path: Path("/etc"))
+    wanted = {"config_dir": tmp_path / "a/b", "state_dir": tmp_path / "c"}
+    [told] = set(fillable(wanted))
+    assert (told.what, told.found) == ("the file system at /etc", "is mounted read-only")
+    assert told.remedy == "mount -o remount,rw /etc"
+
+
+@pytest.mark.parametrize(("root", "remedy"), [(False, "run it as root"), (True, "lsattr -d")])
+def test_root_is_not_told_to_be_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: None, root: bool, remedy: str
+) -> None:
+    read_only(monkeypatch, 0)
+    monkeypatch.setattr(facts, "is_root", lambda: root)
+    [told] = writable("prefix /x", tmp_path)
+    assert told.what == "prefix /x"
+    assert remedy in told.remedy
+
+
+def test_the_mount_point_is_the_nearest_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = [SimpleNamespace(mountpoint=name) for name in ("/", "/et", "/etc", "/etc/x/y")]
+    monkeypatch.setattr("psutil.disk_partitions", lambda all: mounts)
+    assert facts.mount_point(Path("/etc/x")) == Path("/etc")
+
+
+def hub(config: Path, pid: int = 0, **more: Any) -> Installation:
+    given = {"account": "root", "folder": config.parent, "path": "", "command": (), **more}
+    return Installation("by a test", config, Path("/opt/old/bin/python"), pid=pid, **given)
+
+
+def test_an_older_hub_is_one_thing_whatever_of_it_is_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("config", "state"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "theirs").touch()
+    found = hub(tmp_path / "config/jupyterhub_config.py", folder=tmp_path / "state")
+    monkeypatch.setattr(folders, "older_hubs", lambda: [OlderHub(found, ())])
+    wanted = {"config_dir": tmp_path / "config", "state_dir": tmp_path / "state"}
+    [told] = set(fillable(wanted))
+    assert told.what == "an older hub on this machine"
+    assert str(found.config) in told.found
+    assert f"move {tmp_path}/config away" in told.remedy
+
+
+def test_a_folder_of_somebody_else_is_not_an_older_hub_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs").touch()
+    monkeypatch.setattr(folders, "older_hubs", lambda: [OlderHub(hub(Path("/srv/hub/x.py")), ())])
+    [told] = fillable({"state_dir": tmp_path})
+    assert told.what == f"state_dir {tmp_path}"
+    assert "which the runbook did not put there" in told.found
+
+
+def process(pid: int, parent: int, cwd: str, *words: str) -> SimpleNamespace:
+    return SimpleNamespace(
+        pid=pid, info={"cmdline": words, "username": "ann"}, ppid=lambda: parent,
+        cwd=lambda: cwd, cmdline=lambda: list(words), name=lambda: words[0],
+    )  # fmt: skip
+
+
+def test_it_is_told_with_its_processes_and_its_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "jupyterhub_config.py"
+    config.write_text("c.JupyterHub.port = 8000\n")
+    running = {
+        42: process(42, 1, "/", "/opt/old/bin/jupyterhub"),
+        43: process(43, 42, "/", "node", "/opt/old/bin/configurable-http-proxy"),
+        44: process(44, 1, "/", "node", "/opt/other/bin/configurable-http-proxy"),
+    }
+    ports = {42: {8081}, 43: {8000, 8001}}
+    monkeypatch.setattr(older_hub, "every", lambda: [hub(config, 42), hub(config)])
+    monkeypatch.setattr("psutil.process_iter", lambda attrs: running.values())
+    monkeypatch.setattr("psutil.Process", running.__getitem__)
+    monkeypatch.setattr(facts, "listens_at", lambda pid: ports.get(pid, set()))
+    monkeypatch.setattr(older_hub, "servers", lambda: [process(50, 42, "/", "x")])
+    monkeypatch.setattr(older_hub, "api_port", lambda server: 8081)
+    [older] = older_hubs()
+    told = older.check().found
+    programs = "jupyterhub (pid 42), configurable-http-proxy (pid 43) at ports 8000, 8001, 8081"
+    assert told == f"{config}; {programs}; servers of ann"
+    assert "kill 42" in older.check().remedy
+
+
+def test_a_hub_of_the_runbook_s_is_no_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "jupyterhub_config.py"
+    config.write_text(f"# {HEADER}\n")
+    monkeypatch.setattr(older_hub, "every", lambda: [hub(config)])
+    assert older_hubs() == []
