@@ -76,12 +76,12 @@ from pathlib import Path
 from runbook import facts, journal
 from runbook.checks import Check
 from runbook.hub import doctor
-from runbook.resources import PythonEnvironment, account, file, node
+from runbook.resources import PythonEnvironment, account, dpkg, file, node
 from runbook.stages import CheckMachine, Install, parameters
 
 facts.is_root = lambda: False
 facts.current_user = lambda: "ann"
-facts.listener = lambda port: None
+facts.listeners = lambda port: []
 facts.first_open_port = lambda: 1024
 facts.processes = lambda word: iter(())
 facts.members = lambda group: []
@@ -105,6 +105,7 @@ facts.memory_gib = lambda: 8.0
 facts.free_gib = lambda path: 20.0
 facts.resolves = lambda host: True
 socket.gethostname = lambda: "golden"
+dpkg.holder = lambda: ""
 node.system_node = node.installed_node = lambda: ""
 PythonEnvironment._markers = lambda self: {{
     "python_full_version": "3.11.2",
