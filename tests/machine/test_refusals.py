@@ -1,10 +1,15 @@
 """Bad input and bad luck: a clear message, the right exit code, nothing half done."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from debian import DEADLINE, Machine
-from hub import CHECKOUT, PROJECT, runbook
+from hub import CHECKOUT, PROJECT, latest_record, runbook
 from trees import Layers
 
 pytestmark = pytest.mark.machine
@@ -72,14 +77,81 @@ def test_an_unreadable_parameter_file_is_refused(bare: Machine) -> None:
     refused(runbook(bare, "run", "/tmp/folder.yaml"), 64, "/tmp/folder.yaml", "cannot be read")
 
 
-def test_a_bad_name_in_users_file_is_refused_with_its_line(bare: Machine) -> None:
-    bare.write("/tmp/people.csv", "name\nann\nBob Smith\n")
-    refused(
-        runbook(bare, "run", "--set", "users_file=/tmp/people.csv"),
-        64,
-        "/tmp/people.csv, line 3",
-        "'Bob Smith' is no account name",
-    )
+WRONG = f"""
+extends: {CHECKOUT}/params/server.yaml
+bind_ip: 203.0.113.77
+port: 443
+customize_port: 982
+tls: files
+tls_cert: /tmp/hub.crt
+tls_key: /tmp/hub.key
+admins: [first.last, daemon]
+users_file: /tmp/people.csv
+template_paths: [/srv/none]
+services: [{{name: mail, scopes: ["list:user"]}}]
+notebook_dir: /etc
+python: /bin/ls
+"""
+TOLD = (
+    "things stand in the way",
+    "an older hub on this machine: /srv/old/jupyterhub_config.py; jupyterhub (pid",
+    "hub_port 981: taken by python3 (pid",
+    "proxy_api_port and customize_port: are both 982",
+    "bind_ip 203.0.113.77: is not of this machine",
+    "certificate /tmp/hub.crt: CN=hub has been out of date since",
+    "admins: daemon is an account of the system",
+    "/tmp/people.csv, line 3: 'Bob Smith' is no account name: character 1, 'B', is a capital",
+    "/tmp/people.csv, line 5: ann is listed twice, in line 2 before",
+    "accounts of the people: missing: first.last, ann",
+    "template folder /srv/none: is not there",
+    "scope list:user of service mail: JupyterHub has no such scope",
+    "did you mean 'list:users'",
+    "notebook_dir /etc: people cannot keep notebooks there",
+    "interpreter /bin/ls: ",
+    "the file system at /opt: is mounted read-only",
+)
+#: Looks like a hub, and listens.
+OLD_HUB = """#!/usr/bin/python3
+import http.server
+http.server.HTTPServer(("127.0.0.1", 443), http.server.BaseHTTPRequestHandler).serve_forever()
+"""
+
+
+def expired(machine: Machine) -> None:
+    """A certificate that was good until yesterday, and its key."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hub")])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name)
+    made = made.public_key(key.public_key()).serial_number(1)
+    made = made.not_valid_before(now - timedelta(9)).not_valid_after(now - timedelta(1))
+    pem = serialization.Encoding.PEM
+    certificate = made.sign(key, hashes.SHA256()).public_bytes(pem)
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    machine.write("/tmp/hub.crt", certificate.decode())
+    machine.write("/tmp/hub.key", key.private_bytes(pem, *plain).decode())
+
+
+def test_all_that_is_wrong_is_told_at_once_before_anything_changes(bare: Machine) -> None:
+    expired(bare)
+    people = ["name;password", "ann;", "Bob Smith;", ";", "ann;"]
+    bare.write("/tmp/people.csv", "\ufeff" + "\r\n".join(people))
+    bare.write("/tmp/wrong.yaml", WRONG)
+    bare.write("/srv/old/jupyterhub_config.py", "c = get_config()\n")
+    bare.write("/srv/old/jupyterhub", OLD_HUB, mode=0o755)
+    bare.run(["mount", "-t", "tmpfs", "-o", "ro,size=3g", "tmpfs", "/opt"])
+    web = ["python3", "-m", "http.server", "981", "--bind", "127.0.0.1"]
+    holders = [bare.start(["/srv/old/jupyterhub"], cwd="/srv/old"), bare.start(web)]
+    try:
+        outcome = runbook(bare, "run", "/tmp/wrong.yaml")
+    finally:
+        bare.run(["pkill", "-f", "http.server|/srv/old"])
+        bare.run(["umount", "/opt"])
+        for holder in holders:
+            holder.wait(timeout=DEADLINE)
+    refused(outcome, 1, *TOLD)
+    statuses = {name: stage["status"] for name, stage in latest_record(bare).items()}
+    assert set(statuses.values()) == {"failed", "pending"}
+    assert statuses["00-check"] == "failed"
 
 
 def test_a_taken_port_is_named_with_who_holds_it(bare: Machine) -> None:

@@ -19,7 +19,7 @@ port: 443
 tls: self-signed
 users_file: /srv/people.csv
 users: [ann]
-admins: [ben]
+admins: [ben.smith]
 create_system_users: true
 initial_passwords: {ann: "file:/root/ann"}
 customize: both
@@ -38,7 +38,7 @@ def school(installed: Installed) -> Iterator[Machine]:
         wait_until("the hub after the boot", hub_answers)
         # As on a system that is not Debian, or after somebody's careless chmod.
         machine.run(["chmod", "0600", "/etc/shadow"])
-        machine.write("/srv/people.csv", "name,password\ncat,\n")
+        machine.write("/srv/people.csv", "\ufeffname;password\r\ncat;\r\n")
         machine.write("/root/ann", "ann's own secret\n", mode=0o600)
         machine.write(f"{CHECKOUT}/params/school.yaml", PARAMS)
         code, said = runbook(machine, "run", "params/school.yaml")
@@ -51,12 +51,12 @@ def test_a_password_given_by_reference_lets_in(school: Machine) -> None:
         ann.log_in("ann", "ann's own secret")
 
 
-@pytest.mark.parametrize("name", ["ben", "cat"])
+@pytest.mark.parametrize("name", ["ben.smith", "cat"])
 def test_a_made_password_stands_in_one_file_of_root_and_lets_in(school: Machine, name: str) -> None:
     kept = "/etc/jupyterhub/initial_passwords"
     assert school.run(["stat", "-c", "%U %a", kept]).stdout == "root 600\n"
     passwords = dict(line.split(":", 1) for line in school.read(kept).splitlines())
-    assert set(passwords) == {"ben", "cat"}
+    assert set(passwords) == {"ben.smith", "cat"}
     with Visitor("https") as person:
         person.log_in(name, passwords[name])
 
@@ -64,8 +64,8 @@ def test_a_made_password_stands_in_one_file_of_root_and_lets_in(school: Machine,
 def test_a_home_that_was_made_is_its_owners_alone_and_the_server_works_in_it(
     school: Machine,
 ) -> None:
-    homes = ["/home/ann", "/home/ben", "/home/cat"]
-    assert school.run(["stat", "-c", "%U %a", *homes]).stdout == "ann 700\nben 700\ncat 700\n"
+    homes = ["/home/ann", "/home/ben.smith", "/home/cat"]
+    assert school.run(["stat", "-c", "%U %a", *homes]).stdout == "ann 700\nben.smith 700\ncat 700\n"
     for way in (["ls", "/home/ann"], ["cat", "/home/ann/.bashrc"], ["cd", "/home/ann"]):
         refused = school.run(["sh", "-c", " ".join(way)], user="cat", check=False)
         assert "Permission denied" in refused.stderr or "can't cd" in refused.stderr, refused
@@ -80,7 +80,7 @@ def test_only_admins_may_administer(school: Machine) -> None:
         line.split(":", 1) for line in school.read("/etc/jupyterhub/initial_passwords").splitlines()
     )
     with Visitor("https") as ben:
-        assert "admin" in ben.log_in("ben", passwords["ben"]).page("/hub/admin").lower()
+        assert "admin" in ben.log_in("ben.smith", passwords["ben.smith"]).page("/hub/admin").lower()
     with Visitor("https") as cat, pytest.raises(AssertionError, match="403"):
         cat.log_in("cat", passwords["cat"]).page("/hub/admin")
 

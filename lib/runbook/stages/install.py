@@ -68,10 +68,8 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         if node.system_node():
             return Check("ok", "Node.js", f"the system's, {node.system_node()}")
         old = node.installed_node()
-        why = (
-            f"; the system's {old} is older than the proxy needs, {node.OLDEST_NODE}" if old else ""
-        )
-        return Check("ok", "Node.js", ours + why * bool(old))
+        why = f"; the system's {old} is older than the proxy needs, {node.OLDEST_NODE}"
+        return Check("ok", "Node.js", f"{ours}{why}" if old else ours)
 
     def resources(self) -> Iterator[Resource]:
         if self.spawner == "sudo":
