@@ -1,5 +1,7 @@
 """Errors written for the person at the terminal: what happened, where, why, and what to do."""
 
+from collections.abc import Sequence
+
 from runbook.printable import printable
 from runbook.secrets import redact
 
@@ -27,6 +29,17 @@ class RunbookError(Exception):
     def _render_traceback_(self) -> list[str]:
         """What IPython shows instead of a traceback: the message is the whole story."""
         return [f"\x1b[1;31m{type(self).__name__}\x1b[0m: {self}"]
+
+
+def together(told: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Several messages, each with its remedy, as those of one error; each is told once."""
+    once = list(dict.fromkeys(told))
+    if len(once) == 1:
+        return once[0]
+    lines = [f"{message}\n    {remedy}".rstrip() for message, remedy in once]
+    return "\n  - ".join(
+        [f"{len(once)} things stand in the way:", *lines]
+    ), "put each of them right"
 
 
 class ParameterError(RunbookError):

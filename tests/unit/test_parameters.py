@@ -34,6 +34,14 @@ def test_every_stage_can_be_made_of_its_defaults(stage: type[Stage]) -> None:
     assert len(made.fingerprint()) == 64
 
 
+def test_what_several_stages_refuse_is_told_together_and_each_once() -> None:
+    message = refusal(port="x", tls="x", home_mode="0777", notebook_dir="~x", prefix="/etc")
+    assert message.startswith("5 things stand in the way:")
+    for name in ("port: expected", "tls: ", "home_mode: ", "notebook_dir: "):
+        assert message.count(f": {name}") == 1, message
+    assert "/etc is the system's own" in message
+
+
 def test_an_unknown_name_is_refused_with_its_place_and_the_nearest() -> None:
     message = refusal(users=[], prt=8000)
     assert "my.yaml, line 2: unknown parameter 'prt'" in message

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook import params, references
+from runbook.errors import ParameterError, together
 from runbook.stages.base import Stage
 from runbook.stages.check import CheckMachine
 from runbook.stages.configure import Configure
@@ -56,12 +57,22 @@ def known_parameters() -> dict[str, Any]:
 
 
 def validate(values: Mapping[str, params.Value], also: Sequence[type[Stage]] = ()) -> None:
-    """Raise `ParameterError` for the first thing in ``values`` that some stage would refuse.
+    """Raise `ParameterError` for all in ``values`` that some stage would refuse.
 
     ``also`` are stages beside those of an installation.
     """
     more = {name for stage in also for name in stage.parameters()}
     params.refuse_unknown(values, {*known_parameters(), *more})
+    refused: list[tuple[str, str]] = []
     for stage in dict.fromkeys([*STAGES, *also]):
-        for parameter, reference in stage.from_values(values).references():
-            references.resolve(reference, parameter)
+        misfits = stage.misfits(values)
+        refused += misfits
+        if misfits:
+            continue
+        try:
+            for parameter, reference in stage.from_values(values).references():
+                references.resolve(reference, parameter)
+        except ParameterError as error:
+            refused.append((error.message, error.remedy))
+    if refused:
+        raise ParameterError(*together(refused))

@@ -14,7 +14,7 @@ from traitlets import Bool, HasTraits, TraitError
 from runbook import params
 from runbook.checks import Check
 from runbook.display import Table
-from runbook.errors import ParameterError, PlanError
+from runbook.errors import ParameterError, PlanError, together
 from runbook.plan import Plan
 from runbook.resources import Resource
 from runbook.stages.at_start import asked_for_others, present_run
@@ -110,16 +110,28 @@ class Stage(HasTraits):  # type: ignore[misc]
     @classmethod
     def from_values(cls, values: Mapping[str, params.Value]) -> Self:
         """The stage with those of ``values`` that it has; see `from_namespace` for errors."""
-        own = {name: value for name, value in values.items() if name in cls.parameters()}
-        blank = cls()
-        for name, value in own.items():
-            _validate(cls.parameters()[name], blank, name, value)
+        misfits = cls.misfits(values)
+        if misfits:
+            raise ParameterError(*together(misfits))
+        own = {name: value.value for name, value in values.items() if name in cls.parameters()}
         try:
-            made = cls(**{name: value.value for name, value in own.items()})
+            made = cls(**own)
         except TraitError as error:
             raise ParameterError(str(error)) from None
         made.given = values
         return made
+
+    @classmethod
+    def misfits(cls, values: Mapping[str, params.Value]) -> list[tuple[str, str]]:
+        """Message and remedy for each of ``values`` that is not what its parameter takes."""
+        blank, told = cls(), []
+        for name, value in values.items():
+            try:
+                if name in cls.parameters():
+                    _validate(cls.parameters()[name], blank, name, value)
+            except ParameterError as error:
+                told.append((error.message, error.remedy))
+        return told
 
     def check(self) -> Table:
         """Show the checks.

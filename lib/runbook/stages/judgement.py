@@ -10,7 +10,7 @@ from IPython.display import display
 
 from runbook.checks import Check
 from runbook.display import Table
-from runbook.errors import RunbookError, StageError
+from runbook.errors import RunbookError, StageError, together
 
 
 def collected(*sources: Iterable[Check]) -> list[Check]:
@@ -60,12 +60,9 @@ def _outcome(checks: list[Check]) -> str:
 
 
 def _error(failed: list[Check]) -> RunbookError:
-    if len(failed) == 1:
-        return StageError(_told(failed[0]), failed[0].remedy)
-    lines = [f"{_told(c)}\n    {c.remedy}".rstrip() for c in failed]
-    count = f"{len(failed)} things stand in the way"
-    return StageError("\n  - ".join([f"{count}:", *lines]), "put each of them right")
+    return StageError(*together([(told(check), check.remedy) for check in failed]))
 
 
-def _told(check: Check) -> str:
+def told(check: Check) -> str:
+    """What was looked at, and what was found."""
     return f"{check.what}: {check.found}" if check.found else check.what

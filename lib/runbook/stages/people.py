@@ -8,9 +8,10 @@ from pathlib import Path
 
 from runbook import references
 from runbook.checks import Check
-from runbook.errors import ParameterError
+from runbook.errors import ParameterError, together
 from runbook.params import nearest
 from runbook.stages.account_names import why_no_name
+from runbook.stages.judgement import told
 from runbook.stages.names import why_no_person
 from runbook.stages.spreadsheet import Row, rows_of
 
@@ -38,8 +39,7 @@ class Listed:
 def refuse_mistakes(mistakes: list[Check]) -> None:
     """Raise `ParameterError` with all the ``mistakes``, where there are any."""
     if mistakes:
-        told = "; ".join(f"{each.what}: {each.found}" for each in mistakes)
-        raise ParameterError(told, "; ".join(dict.fromkeys(each.remedy for each in mistakes)))
+        raise ParameterError(*together([(told(check), check.remedy) for check in mistakes]))
 
 
 def listed(path: Path) -> Listed:
