@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from runbook import safe_files
-from runbook.hub.doctor.people import fullest, largest, steps, who_failed
+from runbook.hub.doctor.people import expand, fullest, largest, steps, who_failed
 
 
 def test_a_way_leads_through_symbolic_links_of_folders_and_of_the_file(tmp_path: Path) -> None:
@@ -62,3 +62,11 @@ def test_folders_in_one_another_by_the_thousand_are_looked_through(tmp_path: Pat
     assert big.path == tmp_path / "d/file"
     safe_files.remove_tree(tmp_path / "d")
     assert not (tmp_path / "d").exists()
+
+
+def test_only_a_tilde_at_the_beginning_is_the_home() -> None:
+    home = Path("/home/ann")
+    folders = ("~", "~/x~y", "/data/x~y", "/data/{username}", "x~")
+    told = [str(expand(folder, "ann", home)) for folder in folders]
+    assert told == [str(home), f"{home}/x~y", "/data/x~y", "/data/ann", f"{home}/x~"]
+    assert expand("~bob", "ann", home) != home / "bob"

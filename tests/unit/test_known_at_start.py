@@ -16,7 +16,7 @@ from fakes import FakePrograms
 
 from runbook import facts
 from runbook.checks import Check
-from runbook.resources import AptPackage, dpkg, node
+from runbook.resources import AptPackage, Directory, dpkg, node
 from runbook.resources.package import PackageState
 from runbook.stages import CheckMachine, Configure, Handlers, Install, Services, Sudospawner
 from runbook.stages.notebook_folder import usable
@@ -130,7 +130,6 @@ def test_files_that_are_not_there_or_are_folders_fail_each(tmp_path: Path) -> No
         ("/etc", "they may not write in /etc"),
         ("/opt/notebooks", "they may not write in /opt"),
         ("/etc/passwd", "/etc/passwd is no folder"),
-        ("/root/x", "/root is closed to them"),
         ("/proc/{username}", "they may not write in /proc"),
     ],
 )
@@ -140,10 +139,25 @@ def test_a_notebook_dir_that_cannot_work_fails(folder: str, why: str) -> None:
     assert check == f"notebook_dir {folder}: people cannot keep notebooks there: {why}"
 
 
+def test_a_notebook_dir_in_a_folder_closed_to_people_fails(passable: Path) -> None:
+    (passable / "closed").mkdir(mode=0o700)
+    [check] = failed(usable(f"{passable}/closed/{{username}}", "jupyterhub-users"))
+    assert check.endswith(f"{passable}/closed is closed to them")
+
+
 @pytest.mark.parametrize("folder", ["~/notebooks", "~", "notebooks", "/", "{tmp}/{{username}}"])
 def test_a_notebook_dir_that_works_is_ok(passable: Path, folder: str) -> None:
     passable.chmod(0o777)
     assert failed(usable(folder.format(tmp=passable), "jupyterhub-users")) == []
+
+
+def test_a_hub_of_one_s_own_has_its_folder_with_one_s_name(tmp_path: Path) -> None:
+    def made(notebook_dir: str) -> list[str]:
+        stage = Configure(spawner="local", notebook_dir=notebook_dir)
+        return [str(each.path) for each in stage.resources() if isinstance(each, Directory)]
+
+    assert f"{tmp_path}/{facts.current_user()}" in made(f"{tmp_path}/{{username}}")
+    assert f"{tmp_path}/x~y" in made(f"{tmp_path}/x~y")
 
 
 def test_a_folder_of_the_group_is_ok_for_its_members(

@@ -108,7 +108,7 @@ def read_person(name: str, failed: bool, notebook_dir: str, ways: Sequence[Path]
 def expand(folder: str, name: str, home: Path) -> Path:
     """A notebook_dir as the spawner expands it: ``~`` and ``{username}``."""
     text = folder.replace("{username}", name)
-    return home / text[1:].lstrip("/") if text.startswith("~") else home / text
+    return home / text[1:].lstrip("/") if re.match(r"~(/|\Z)", text) else home / text
 
 
 def stopped_at(name: str, uid: int, gid: int, ways: Sequence[Path]) -> Path | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from runbook import facts
 from runbook.hub.doctor.audit.fact import Fact, judged
 from runbook.hub.doctor.services import is_proxy
 from runbook.hub.doctor.sight import Sight
@@ -79,7 +80,7 @@ def _process(pid: int, sight: Sight) -> tuple[str, str]:
         with process.oneshot():
             ours = _ours(process, sight)
             several = ours.startswith("people's")
-            name, account = process.name(), process.username()
+            name, account = facts.known_as(process), process.username()
     except psutil.Error:
         return f"a process that is gone (pid {pid})", ""
     return f"{name} of {account}" if several else f"{name} (pid {pid}) of {account}", ours
