@@ -318,6 +318,19 @@ def test_a_proxy_that_a_service_manager_keeps_is_not_left_over(
     assert judged.found == found
 
 
+@pytest.mark.parametrize(("port", "found"), [(80, "none"), (8000, "pid 42: its hub is gone")])
+def test_a_proxy_at_a_port_that_is_wanted_is_told_as_its_holder_and_not_twice(
+    monkeypatch: pytest.MonkeyPatch, port: int, found: str
+) -> None:
+    proxy = SimpleNamespace(pid=42, ppid=lambda: 1, username=facts.current_user)
+    monkeypatch.setattr(facts, "processes", lambda word: [proxy])
+    monkeypatch.setattr(facts, "listens_at", lambda pid: {port})
+    monkeypatch.setattr(check_module, "unit_of", lambda pid: "")
+    monkeypatch.setattr(CheckMachine, "pid_of", lambda self, program: 0)
+    [judged] = CheckMachine()._left_over_proxies()
+    assert judged.found == found
+
+
 def test_somebody_s_process_that_looks_like_a_proxy_is_not_left_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

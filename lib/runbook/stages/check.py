@@ -140,7 +140,12 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         yield Check.that(not left, "proxy left over from a killed hub", found, remedy)
 
     def _is_left(self, proxy: psutil.Process) -> bool:
-        """Whether it is a hub's of ours, and no service manager keeps it."""
+        """Whether it is a hub's of ours, and no service manager keeps it.
+
+        One at a port that is wanted is told there: each process once.
+        """
+        if facts.listens_at(proxy.pid) & {*self.ports.values()}:
+            return False
         with suppress(psutil.Error):
             unit = unit_of(proxy.pid)
             kept = bool(unit) and main_pid(unit) == proxy.pid
