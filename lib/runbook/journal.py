@@ -12,12 +12,14 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from runbook import facts
+from runbook.errors import StageError
+from runbook.resources.base import Resource
 
 
 def home() -> Path:
@@ -26,25 +28,6 @@ def home() -> Path:
         return Path("/var/lib/jupyterhub-runbook")
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
     return Path(state) / "jupyterhub-runbook"
-
-
-@dataclass
-class Touched:
-    """A resource that was changed: its state before the first change, and after the last one.
-
-    ``after`` is None where a crash interrupted the last change; ``entries`` are the journal's.
-    """
-
-    resource: dict[str, str]
-    before: dict[str, Any]
-    summary: str
-    after: dict[str, Any] | None = None
-    entries: list[str] = field(default_factory=list)
-    run: str = ""
-
-    def began(self, entry: str, run: str) -> None:
-        self.entries.append(entry)
-        self.after, self.run = None, run
 
 
 class Journal:
@@ -57,8 +40,15 @@ class Journal:
 
     def prepare(self) -> None:
         """Make the folder and that of the backups, which only their owner may enter."""
-        self.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
+        with _writing(self.folder):
+            self.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+
+    def keep(self, resource: Resource) -> None:
+        """Keep what the state of ``resource`` alone could not bring back."""
+        self.prepare()
+        with _writing(self.backups):
+            resource.backup(self.backups)
 
     def begin(self, stage: str, summary: str, resource: dict[str, Any], before: Any) -> str:
         """Write down, flushed to disk, what is about to change; return the entry's id."""
@@ -87,44 +77,49 @@ class Journal:
         """Write down that the changes ``entries`` do not hold any more."""
         self._append(event="undone", ids=list(entries))
 
-    def touched(self, run: str = "") -> list[Touched]:
-        """What was changed, by ``run`` or by any, and not taken back; the newest first."""
-        found: dict[str, Touched] = {}
-        begun: dict[str, str] = {}
-        for line in self.entries():
-            if line["event"] == "begin" and run in ("", line["run"]):
-                name = begun[line["id"]] = json.dumps(line["resource"], sort_keys=True)
-                new = Touched(line["resource"], line["before"], line["summary"])
-                found.setdefault(name, new).began(line["id"], line["run"])
-            elif line["event"] == "end" and line["id"] in begun:
-                found[begun[line["id"]]].after = line["after"]
-            elif line["event"] == "undoing":
-                for name in {begun[entry] for entry in line["ids"] if entry in begun}:
-                    found[name].after = None
-            elif line["event"] == "undone":
-                for entry in line["ids"]:
-                    found.pop(begun.get(entry, ""), None)
-        return list(reversed(found.values()))
+    def undo_begins(self, entries: Sequence[str], paused: Sequence[dict[str, str]]) -> None:
+        """Write down what an undo is to take back, and the services that it stops meanwhile."""
+        self._append(event="undo", ids=list(entries), paused=list(paused))
 
-    def runs(self) -> list[str]:
-        """The runs with changes that were not taken back, the newest last."""
-        return list(dict.fromkeys(touched.run for touched in reversed(self.touched())))
+    def undo_ends(self, entries: Sequence[str], left: Sequence[str]) -> None:
+        """Write down that an undo of ``entries`` came to its end, and which it left alone."""
+        self._append(event="undo done", ids=list(entries), left=list(left))
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Number and text of every line, oldest first, whatever it says."""
+        if self.path.exists():
+            lines = self.path.read_bytes().split(b"\n")
+            yield from ((number, line) for number, line in enumerate(lines, 1) if line)
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """Every line, oldest first; a line that a crash cut short is passed over."""
-        if not self.path.exists():
-            return
-        for line in self.path.read_text().splitlines():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                continue
+        """What the lines say, oldest first; those that are torn or foreign are passed over."""
+        for _, line in self.lines():
+            with suppress(ValueError):
+                said = json.loads(line)
+                if isinstance(said, dict) and "event" in said:
+                    yield said
 
     def _append(self, **event: Any) -> None:
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), **event})
         # Unlike os.write, a file writes all of it or raises: a full disk must stop the change.
-        with open(self.path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        with _writing(self.path), open(self.path, "ab", opener=_closed) as file:
             # A newline first: a torn line of a crash must not swallow this one.
             file.write(f"\n{line}\n".encode())
             file.flush()
             os.fsync(file.fileno())
+
+
+def _closed(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say in plain words where the journal could not be written, and so nothing was changed."""
+    try:
+        yield
+    except OSError as error:
+        raise StageError(
+            f"the journal {path} cannot be written ({error.strerror}), so nothing is changed",
+            f"see `df -h {path.parent}`, make room there or make it writable, then run again",
+        ) from None

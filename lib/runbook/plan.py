@@ -105,8 +105,7 @@ class Plan:
 
     def _apply_journaled(self, step: Step) -> None:
         resource, journal = step.resource, self.journal
-        journal.prepare()
-        resource.backup(journal.backups)
+        journal.keep(resource)
         before = resource.as_json(step.before)
         entry = journal.begin(self.stage, step.change.summary, resource.identity(), before)
         resource.apply()

@@ -177,7 +177,7 @@ def _read_outcome(entry: StageRecord, output: Path, run_id: str) -> None:
     entry.changes = [
         {"summary": line["summary"]}
         for line in Journal().entries()
-        if line["event"] == "begin" and (line["run"], line["stage"]) == (run_id, entry.name)
+        if line["event"] == "begin" and (line.get("run"), line.get("stage")) == (run_id, entry.name)
     ]
 
 

@@ -148,12 +148,14 @@ from pathlib import Path
 from runbook.journal import Journal
 book = Journal(Path(sys.argv[1]))
 book.begin("s", "one", {}, None)
+from runbook.errors import StageError
 size = book.path.stat().st_size + int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 try:
     book.begin("s", "two", {}, None)
-except OSError:
-    sys.exit(7)
+except StageError as error:
+    named = str(book.path) in error.message and f"df -h {book.folder}" in error.remedy
+    sys.exit(7 if named else str(error))
 """
     done = subprocess.run([sys.executable, "-c", program, tmp_path / "book", str(limit)])
     assert done.returncode == 7

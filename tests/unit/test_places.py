@@ -10,6 +10,7 @@ import pytest
 
 from runbook import facts
 from runbook.errors import ParameterError, PlanError
+from runbook.history import History
 from runbook.journal import Journal
 from runbook.params import Value
 from runbook.plan import Plan
@@ -136,8 +137,7 @@ def test_a_folder_that_the_runbook_made_may_hold_what_it_likes(tmp_path: Path, o
     Plan("20-configure", [Directory(tmp_path / "state", *ours, 0o700)]).apply()
     (tmp_path / "state/hub.log").touch()
     assert claimed_by_others(tmp_path / "state") == ""
-    [entry] = Journal().touched()
-    Journal().taken_back(entry.entries)
+    Journal().taken_back([*History.of(Journal()).entries])
     assert "holds hub.log" in claimed_by_others(tmp_path / "state")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fakes import FakePrograms
 
+from runbook.history import Entry, History
 from runbook.journal import Journal
 from runbook.plan import Plan
 from runbook.resources import (
@@ -20,7 +21,7 @@ from runbook.resources import (
     StateDirectory,
 )
 from runbook.resources.base import extent
-from runbook.takeback import TakenBack
+from runbook.takeback import TakenBack, Undoing
 
 Owner = tuple[str, str]
 
@@ -41,8 +42,12 @@ def interrupted(book: Journal, resource: Resource) -> None:
     book.begin("stage", "a change", resource.identity(), before)
 
 
+def holding(book: Journal) -> list[Entry]:
+    return list(History.of(book).entries.values())
+
+
 def taken_back(book: Journal) -> list[TakenBack]:
-    return [TakenBack(touched, book) for touched in book.touched()]
+    return Undoing(History.of(book), holding(book), book).backs()
 
 
 def undo(book: Journal) -> None:
@@ -69,7 +74,7 @@ def test_what_a_crash_left_half_made_goes_though_it_reads_as_not_there(
     assert list(prefix.iterdir()) != []
     undo(book)
     assert list(prefix.iterdir()) == []
-    assert book.touched() == []
+    assert holding(book) == []
 
 
 @pytest.mark.parametrize(
@@ -99,19 +104,18 @@ def test_a_change_that_never_began_is_taken_back_without_harm(
     interrupted(book, File(path, *ours, content="new\n"))
     undo(book)
     assert not path.exists()
-    assert book.touched() == []
+    assert holding(book) == []
 
 
 def test_an_undo_that_a_crash_interrupted_is_done_again(
     book: Journal, path: Path, ours: Owner
 ) -> None:
     Plan("stage", [File(path, *ours, content="new\n")], journal=book).apply()
-    (touched,) = book.touched()
-    book.taking_back(touched.entries)
+    book.taking_back([entry.id for entry in holding(book)])
     path.write_text("half\n")  # neither before nor after, and nobody's edit
     undo(book)
     assert not path.exists()
-    assert book.touched() == []
+    assert holding(book) == []
 
 
 def test_what_was_edited_since_is_left_alone_and_named(
@@ -121,10 +125,9 @@ def test_what_was_edited_since_is_left_alone_and_named(
     path.write_text("mine\n")
     (each,) = taken_back(book)
     assert each.change(each.read()) is None
-    assert (each.outcome().status, each.outcome().found) == (
-        "warning",
-        "edited since, or by a later run",
-    )
+    outcome = each.outcome()
+    assert outcome
+    assert (outcome.status, outcome.found) == ("warning", "edited since")
     assert path.read_text() == "mine\n"
 
 
@@ -146,7 +149,7 @@ def test_a_state_that_an_older_release_wrote_is_still_understood(
     undo(book)
     for each in taken_back(book):
         each.forget()
-    assert book.touched() == []
+    assert holding(book) == []
 
 
 def test_force_is_advised_only_where_it_would_help(book: Journal, programs: FakePrograms) -> None:
@@ -158,6 +161,7 @@ def test_force_is_advised_only_where_it_would_help(book: Journal, programs: Fake
     book.end(entry, {"version": "1.9"})
     (sudo,) = taken_back(book)
     check = sudo.outcome()
+    assert check
     assert check.found == "site-tools cannot do without sudo"
     assert check.remedy == "remove it yourself"
 

@@ -14,7 +14,7 @@ from runbook.resources.base import Change, Resource, attribute_diff
 
 @dataclass(frozen=True)
 class Presence:
-    exists: bool
+    exists: bool = False
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Group(Resource):
 
 @dataclass(frozen=True)
 class UserState:
-    exists: bool
+    exists: bool = False
     home: str = ""
     shell: str = ""
 
@@ -141,7 +141,7 @@ class User(Resource):
 
 @dataclass(frozen=True)
 class MembershipState:
-    member: bool
+    member: bool = False
 
 
 @dataclass

@@ -69,6 +69,15 @@ class Resource(ABC):
     def restore(self, state: Any, backups: Path) -> None:
         """Put back ``state``, which `read` once gave; ``backups`` is where `backup` wrote."""
 
+    def absent(self, state: Any) -> bool:
+        """Whether in ``state`` the thing is not there: its type without arguments says so."""
+        return bool(state == self.state_type())
+
+    def diff_back(self, present: Any, before: Any, backups: Path) -> str:
+        """A unified diff of how ``before`` would be put back in the place of ``present``."""
+        lines = attribute_lines(present), attribute_lines(before)
+        return unified(*lines, str(self))
+
     def backup(self, backups: Path) -> None:  # noqa: B027 - most kinds need none
         """Keep what ``state`` alone could not bring back, under ``backups``."""
 
@@ -134,6 +143,12 @@ def unified(before: str, after: str, path: Path | str) -> str:
         before.splitlines(), after.splitlines(), f"{path} (now)", f"{path} (wanted)", lineterm=""
     )
     return "\n".join(lines)
+
+
+def attribute_lines(state: Any) -> str:
+    """What ``state`` says, one attribute a line; hashes are for comparing, not for reading."""
+    said = {key: value for key, value in asdict(state).items() if key != "sha256"}
+    return "\n".join(f"{key}: {value}" for key, value in said.items() if value not in (None, ""))
 
 
 def attribute_diff(state: dict[str, Any], wanted: dict[str, Any], name: str) -> str:

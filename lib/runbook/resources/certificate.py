@@ -22,11 +22,13 @@ RENEW_BEFORE = timedelta(days=30)
 
 @dataclass(frozen=True)
 class CertificateState:
-    """``names`` the certificate is good for; ``expires`` as an ISO date, empty where absent."""
+    """``names`` the certificate is good for; ``expires`` as an ISO date, empty where absent;
+    ``sha256`` is its fingerprint."""
 
     names: tuple[str, ...] = ()
     expires: str = ""
     self_signed: bool = False
+    sha256: str = ""
 
 
 def look(path: Path) -> CertificateState:
@@ -43,7 +45,8 @@ def look(path: Path) -> CertificateState:
     except x509.ExtensionNotFound:
         names = ()
     expires = found.not_valid_after_utc.date().isoformat()
-    return CertificateState(names, expires, found.issuer == found.subject)
+    fingerprint = found.fingerprint(hashes.SHA256()).hex()
+    return CertificateState(names, expires, found.issuer == found.subject, fingerprint)
 
 
 @dataclass
@@ -69,9 +72,7 @@ class Certificate(Resource):
         wanted = {"names": ", ".join(self.names), "valid for": f"{LIFETIME.days} days"}
         kind: Kind = "update" if state.expires else "create"
         diff = attribute_diff({"names": ", ".join(state.names)}, wanted, str(self.path))
-        # An earlier key is not kept: a renewal cannot be taken back.
-        made = kind == "create"
-        return Change(kind, f"self-signed certificate {self.path}", diff, undoable=made)
+        return Change(kind, f"self-signed certificate {self.path}", diff)
 
     def apply(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -85,10 +86,30 @@ class Certificate(Resource):
         certificate = _signed(key, self.names).public_bytes(serialization.Encoding.PEM)
         safe_files.write(self.path, certificate, mode=0o644, owner=owner)
 
+    def backup(self, backups: Path) -> None:
+        state = self.read()
+        if state.expires:
+            for path in (self.path, self.key_path):
+                kept = safe_files.read(path)
+                safe_files.write(backups / _copy(state, path), kept, mode=0o600)
+
     def restore(self, state: CertificateState, backups: Path) -> None:
-        if not state.expires:
-            safe_files.remove(self.path)
-            safe_files.remove(self.key_path)
+        for path, mode in ((self.key_path, 0o600), (self.path, 0o644)):
+            if not state.expires:
+                safe_files.remove(path)
+            elif state.sha256:
+                kept = safe_files.read(backups / _copy(state, path))
+                safe_files.write(path, kept, mode=mode, owner=_owner(path))
+
+
+def _owner(path: Path) -> tuple[str, str]:
+    """The numbers of the account and group that have ``path``, or the folder it goes into."""
+    found = safe_files.status(path) or path.parent.stat()
+    return str(found.st_uid), str(found.st_gid)
+
+
+def _copy(state: CertificateState, path: Path) -> str:
+    return f"certificate-{state.sha256}{path.suffix}"
 
 
 def _signed(key: ec.EllipticCurvePrivateKey, names: list[str]) -> x509.Certificate:

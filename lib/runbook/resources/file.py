@@ -125,6 +125,13 @@ class File(Owned):
             return
         self._write(self.content.encode())
 
+    def diff_back(self, present: FileState, before: FileState, backups: Path) -> str:
+        if present.sha256 == before.sha256:
+            return super().diff_back(present, before, backups)
+        kept = safe_files.text(backups / before.sha256) if before.sha256 else ""
+        now = safe_files.text(self.path) if present.kind == "file" else ""
+        return unified(now, kept, self.path)
+
     def backup(self, backups: Path) -> None:
         state = look(self.path, with_hash=True)
         if state.kind == "file":

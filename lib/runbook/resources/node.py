@@ -105,6 +105,9 @@ class NodeRuntime(Resource):
     def removed_by(self, state: NodeState) -> str:
         return "" if state.wheel else extent(self.path)
 
+    def absent(self, state: NodeState) -> bool:
+        return not state.wheel
+
     def restore(self, state: NodeState, backups: Path) -> None:
         shutil.rmtree(self._new, ignore_errors=True)
         if not state.wheel:
@@ -176,6 +179,9 @@ class NpmProject(Resource):
 
     def removed_by(self, state: ProjectState) -> str:
         return "" if state.packages else extent(self.path)
+
+    def absent(self, state: ProjectState) -> bool:
+        return not state.packages
 
     def restore(self, state: ProjectState, backups: Path) -> None:
         if not state.packages:

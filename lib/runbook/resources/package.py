@@ -68,6 +68,9 @@ class AptPackage(Resource):
         edited = self._edited()
         return f"{edited[0]} was edited since" if edited else ""
 
+    def absent(self, state: PackageState) -> bool:
+        return not state.version
+
     def restore(self, state: PackageState, backups: Path) -> None:
         if state.version:
             return

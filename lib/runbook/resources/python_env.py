@@ -26,7 +26,7 @@ PACKAGES = "lib/python*"
 class EnvironmentState:
     """``packages`` maps a canonical name to its version; None where there is no environment."""
 
-    packages: Mapping[str, str] | None
+    packages: Mapping[str, str] | None = None
 
 
 @dataclass
@@ -132,6 +132,13 @@ class PythonEnvironment(Resource):
 
     def removed_by(self, state: EnvironmentState) -> str:
         return extent(*parts(self.path)) if state.packages is None else ""
+
+    def diff_back(self, present: EnvironmentState, before: EnvironmentState, backups: Path) -> str:
+        now, then = (
+            "\n".join(map("==".join, sorted((state.packages or {}).items())))
+            for state in (present, before)
+        )
+        return unified(now, then, self.path)
 
     def restore(self, state: EnvironmentState, backups: Path) -> None:
         if state.packages is None:

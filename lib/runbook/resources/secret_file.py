@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,16 +45,25 @@ class SecretFile(Owned):
         owner = (self.owner, self.group)
         safe_files.write(self.path, f"{value}\n".encode(), mode=self.mode, owner=owner)
 
+    def diff_back(self, present: FileState, before: FileState, backups: Path) -> str:
+        if present.sha256 == before.sha256:
+            return super().diff_back(present, before, backups)
+        return unified(secrets.MASK, f"{secrets.MASK} (the one before)", self.path)
+
     def backup(self, backups: Path) -> None:
-        if look(self.path).kind == "file":
-            safe_files.write(backups / self._copy(), safe_files.read(self.path), mode=0o600)
+        state = self.read()
+        if state.kind == "file":
+            kept = safe_files.read(self.path)
+            safe_files.write(backups / _copy(state), kept, mode=0o600)
 
     def restore(self, state: FileState, backups: Path) -> None:
         if state.kind == "absent":
             safe_files.remove(self.path)
             return
-        safe_files.write(self.path, safe_files.read(backups / self._copy()), mode=0o600)
+        safe_files.write(self.path, safe_files.read(backups / _copy(state)), mode=0o600)
         self._restore_attributes(state)
 
-    def _copy(self) -> str:
-        return "secret-" + hashlib.sha256(str(self.path).encode()).hexdigest()
+
+def _copy(state: FileState) -> str:
+    """The name of its copy, one for each secret that a file has held."""
+    return f"secret-{state.sha256}"

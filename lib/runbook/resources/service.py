@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import grp
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 
@@ -18,8 +20,26 @@ SLACK_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class ServiceState:
-    enabled: bool
-    running: bool
+    enabled: bool = False
+    running: bool = False
+
+
+class Service(Resource):
+    """Something that runs, from files that other resources stand for."""
+
+    guarded: ClassVar[bool] = False  # stopped or started by hand, it is still ours
+
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether any of it runs now."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it, to be started again."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it anew, from what is on disk now."""
 
 
 @dataclass

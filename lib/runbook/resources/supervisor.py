@@ -12,7 +12,7 @@ import psutil
 
 from runbook import machine
 from runbook.resources.base import Change, Resource
-from runbook.resources.service import Program
+from runbook.resources.service import Program, Service
 
 STOP_SECONDS = 30
 
@@ -21,11 +21,11 @@ STOP_SECONDS = 30
 class SupervisorState:
     """Names of the programs that run; empty where the daemon does not."""
 
-    running: tuple[str, ...]
+    running: tuple[str, ...] = ()
 
 
 @dataclass
-class Supervisor(Resource):
+class Supervisor(Service):
     """A supervisor daemon with this configuration, and every one of ``programs`` running."""
 
     conf: Path
@@ -34,7 +34,6 @@ class Supervisor(Resource):
 
     key: ClassVar[tuple[str, ...]] = ("conf", "bin")
     state_type: ClassVar[type] = SupervisorState
-    guarded: ClassVar[bool] = False  # stopped or started by hand, it is still ours
 
     def pid(self, program: str) -> int:
         """The process of ``program``; 0 where it does not run."""
@@ -62,9 +61,8 @@ class Supervisor(Resource):
         return {name: why for name, why in reasons.items() if why}
 
     def apply(self) -> None:
-        if not self._control("pid", check=False).ok:
-            outlives = {machine.KERNEL_VARIABLE: ""}  # the kernel that starts it
-            machine.run([self.bin / "supervisord", "-c", self.conf], env=outlives)
+        if not self.running():
+            self.start()
             return
         restarts = self._restarts(self.read())
         self._control("update")
@@ -74,13 +72,23 @@ class Supervisor(Resource):
                 self._control(verb, program.name)
 
     def restore(self, state: SupervisorState, backups: Path) -> None:
+        self.stop()
         if state.running:
-            return
+            self.start()
+
+    def running(self) -> bool:
+        return self._control("pid", check=False).ok
+
+    def stop(self) -> None:
         daemon = self._control("pid", check=False).stdout.strip()
         self._control("shutdown", check=False)
         if daemon.isdigit():  # it ends its programs first: they hold accounts and files
             with suppress(psutil.Error):
                 psutil.Process(int(daemon)).wait(STOP_SECONDS)
+
+    def start(self) -> None:
+        outlives = {machine.KERNEL_VARIABLE: ""}  # the kernel that starts it
+        machine.run([self.bin / "supervisord", "-c", self.conf], env=outlives)
 
     def _control(self, *words: str, check: bool = True) -> machine.Outcome:
         return machine.run([self.bin / "supervisorctl", "-c", self.conf, *words], check=check)
@@ -88,7 +96,7 @@ class Supervisor(Resource):
 
 @dataclass(frozen=True)
 class BootState:
-    linked: bool
+    linked: bool = False
 
 
 @dataclass

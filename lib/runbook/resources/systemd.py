@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from runbook import machine
-from runbook.resources.base import Change, Resource
-from runbook.resources.service import Program, ServiceState
+from runbook.resources.base import Change
+from runbook.resources.service import Program, Service, ServiceState
 
 
 def main_pid(unit: str) -> int:
@@ -18,7 +18,7 @@ def main_pid(unit: str) -> int:
 
 
 @dataclass
-class SystemdService(Resource):
+class SystemdService(Service):
     """A unit that runs, with what is on disk now, and is started at boot."""
 
     unit: str
@@ -26,7 +26,6 @@ class SystemdService(Resource):
 
     key: ClassVar[tuple[str, ...]] = ("unit",)
     state_type: ClassVar[type] = ServiceState
-    guarded: ClassVar[bool] = False  # stopped or started by hand, it is still ours
 
     def read(self) -> ServiceState:
         enabled = machine.run(["systemctl", "is-enabled", self.unit], check=False).ok
@@ -47,6 +46,19 @@ class SystemdService(Resource):
         machine.run(["systemctl", "restart", self.unit])
 
     def restore(self, state: ServiceState, backups: Path) -> None:
-        if not state.enabled:
-            machine.run(["systemctl", "disable", self.unit], check=False)
-        machine.run(["systemctl", "restart" if state.running else "stop", self.unit], check=False)
+        verb = "enable" if state.enabled else "disable"
+        machine.run(["systemctl", verb, self.unit], check=state.enabled)
+        if state.running:
+            self.start()
+        else:
+            self.stop()
+
+    def running(self) -> bool:
+        return bool(main_pid(self.unit))
+
+    def stop(self) -> None:
+        machine.run(["systemctl", "stop", self.unit], check=False)
+
+    def start(self) -> None:
+        machine.run(["systemctl", "daemon-reload"])
+        machine.run(["systemctl", "restart", self.unit])

@@ -8,8 +8,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from runbook import facts, journal, safe_files
+from runbook import facts, history, journal, safe_files
 from runbook.errors import ParameterError
+from runbook.history import History
 from runbook.journal import Journal
 from runbook.safe_paths import account
 
@@ -94,7 +95,7 @@ def claimed_by_others(path: Path) -> str:
     inside = safe_files.names(path)
     if not inside:
         return ""
-    ours = [Path(t.resource["path"]) for t in Journal().touched() if "path" in t.resource]
+    ours = [Path(path) for path in history.paths(History.of(Journal()).entries.values())]
     if path in ours:
         return ""
     foreign = [name for name in inside if not any(o.is_relative_to(path / name) for o in ours)]

@@ -1,4 +1,4 @@
-"""90-undo: take back what a run, or all of them, changed on this machine."""
+"""90-undo: take back the newest run, a run and every later one, or all of them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from traitlets import Bool, Unicode
 
 from runbook import facts, machine
 from runbook.checks import Check
-from runbook.errors import ParameterError
+from runbook.history import LATEST, Entry, History
 from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount
-from runbook.journal import Journal, Touched
+from runbook.journal import Journal
+from runbook.plan import Plan
 from runbook.resources import Resource
 from runbook.stages.base import Stage
 from runbook.stages.parameters import parameter
-from runbook.takeback import TakenBack
+from runbook.takeback import Backwards, Resumed, TakenBack, Undoing
 
-LATEST, ALL = "latest", "all"
+#: What another run, or another program, wrote between the lines of ours.
+PASSED_OVER = "if it was damaged, what it told of must be taken back by hand"
 
 
 class Undo(Stage):
@@ -25,65 +27,78 @@ class Undo(Stage):
 
     name = "90-undo"
 
-    undo_run = parameter(Unicode(LATEST), "the run to take back: latest, all, or its name")
+    undo_run = parameter(
+        Unicode(LATEST), "latest: the newest run; the name of a run: it and every later one; all"
+    )
     force = parameter(Bool(False), "also what was edited since; a copy is kept")
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**values)
-        self._chosen: str | None = None
+        self._undoing: Undoing | None = None
 
     def checks(self) -> Iterator[Check]:
-        touched = self.touched()
-        runs = dict.fromkeys(each.run for each in touched)
-        found = f"{len(touched)} changes of {', '.join(runs)}" if runs else "nothing"
-        yield Check("ok", "to be taken back", found)
-        yield from self._left_alone(touched)
+        """Raises `ParameterError` if no run is called ``undo_run``."""
+        undoing = self.undoing()
+        for run, entries in reversed(undoing.history.runs(undoing.scope)):
+            yield Check("ok", f"to be taken back: {run}", _count(entries))
+        if not undoing.scope:
+            yield Check("ok", "to be taken back", "nothing")
+        for line in undoing.history.passed_over:
+            yield Check("warning", "passed over", line, PASSED_OVER)
+        for each in undoing.backs():
+            if outcome := each.why_left() and each.outcome():
+                yield outcome
 
     def resources(self) -> Iterator[Resource]:
         if facts.is_root():
             yield from (ProbeAccount(MEMBER), ProbeAccount(OUTSIDER))
-        yield from self._back(self.touched())
+        yield from self.undoing().resources()
+
+    def plan(self) -> Plan:
+        self._plan = Backwards(self.name, self.resources(), self.undoing(), self.dry_run)
+        return self._plan
 
     def probes(self) -> Iterator[Check]:
         if facts.has_systemd() and facts.is_root():
             machine.run(["systemctl", "daemon-reload"])
-        for each in self._back(self.touched()):
+        backs = self.undoing().backs()
+        for each in backs:
             each.forget()
-        left = [each.outcome() for each in self._back(self.touched())]
+        outcomes = [(each, each.outcome()) for each in backs]
+        left = [(each, outcome) for each, outcome in outcomes if outcome]
         yield Check("ok", "taken back", f"all but {len(left)}" if left else "all of it")
-        yield from left
+        yield from (outcome for _, outcome in left)
+        yield from self._services()
+        self._end([each for each, _ in left])
 
-    def touched(self) -> list[Touched]:
-        """What is to be taken back, the newest first.
+    def undoing(self) -> Undoing:
+        """What is to be taken back; found out once, for the latest is another one afterwards.
 
         Raises
         ------
         ParameterError
             if no run is called ``undo_run``.
         """
-        journal = Journal()
-        if self.undo_run == ALL:
-            return journal.touched()
-        return journal.touched(self._run(journal))
+        if self._undoing is None:
+            history = History.of(Journal())
+            scope = history.scope(self.undo_run, force=self.force)
+            self._undoing = Undoing(history, scope, Journal(), self.force)
+        return self._undoing
 
-    def _run(self, journal: Journal) -> str:
-        """The name of the run; found out once, for the latest is another one afterwards."""
-        if self._chosen is None:
-            runs = journal.runs()
-            if self.undo_run not in (LATEST, *runs):
-                raise ParameterError(
-                    f"no run called {self.undo_run!r} has changes to take back",
-                    f"there are: {', '.join(runs) or 'none'}",
-                )
-            latest = runs[-1] if runs else "none"
-            self._chosen = latest if self.undo_run == LATEST else self.undo_run
-        return self._chosen
+    def _end(self, left: list[TakenBack]) -> None:
+        """Have the journal know what needs not be offered again."""
+        ids = [id for each in left for id in (*each.touched.entries, *each.touched.since)]
+        if self.undoing().scope:
+            Journal().undo_ends([entry.id for entry in self.undoing().scope], ids)
 
-    def _back(self, touched: list[Touched]) -> list[TakenBack]:
-        journal = Journal()
-        return [TakenBack(each, journal, self.force) for each in touched]
+    def _services(self) -> Iterator[Check]:
+        """What was to go on running does, with what it had before."""
+        for each in self._plan.looked_at if self._plan else ():
+            if isinstance(each, Resumed):
+                what = f"{each.service} runs, with what it had before"
+                remedy = "./runbook doctor says why it does not"
+                yield Check.that(each.service.running(), what, remedy=remedy)
 
-    def _left_alone(self, touched: list[Touched]) -> Iterator[Check]:
-        for each in self._back(touched):
-            if each.why_left():
-                yield each.outcome()
+
+def _count(entries: list[Entry]) -> str:
+    return f"{len(entries)} change{'s' * (len(entries) != 1)}"

@@ -1,0 +1,209 @@
+"""Undo is a history: random sequences of runs, kills and undos on a simulated machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from simulated import STAGES, Hub, Killed, Wish, resources
+
+from runbook.history import ALL, LATEST, History
+from runbook.journal import Journal
+from runbook.plan import Plan
+from runbook.takeback import Backwards, Undoing
+
+SEQUENCES, STEPS = 200, 12
+
+
+def _some(*names: str) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.sets(st.sampled_from(names)).map(lambda chosen: tuple(sorted(chosen)))
+
+
+WISHES = st.builds(
+    Wish,
+    url=st.sampled_from(["/lab", "/tree"]),
+    prefix=st.sampled_from(["one", "two"]),
+    pages=_some("help", "news"),
+    people=_some("ann", "ben"),
+    packages=_some("numpy", "git"),
+    mode=st.sampled_from([0o644, 0o600]),
+)
+PARTS = st.sampled_from([STAGES, STAGES, STAGES[:1], STAGES[1:2], STAGES[1:], STAGES[2:3]])
+#: The line of the journal at which it is killed, and whether before or after it is written.
+KILLS = st.tuples(st.integers(1, 25), st.booleans())
+
+
+@dataclass
+class Moment:
+    """The machine just before a change: what stood there, and which changes held."""
+
+    tree: dict[str, Any]
+    running: bool
+    held: frozenset[str]
+
+
+@dataclass
+class Told(Journal):
+    """A journal that looks at the machine for each change, and at which one can be killed."""
+
+    root: Path
+    kill: tuple[int, bool] | None = None
+    moments: dict[str, Moment] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.root.parent / "journal")
+
+    def _append(self, **event: Any) -> None:
+        number, before = self.kill or (0, False)
+        self.kill = (number - 1, before) if self.kill else None
+        if number == 1 and before:
+            raise Killed
+        if event["event"] == "begin":
+            held = frozenset(History.of(self).entries)
+            hub = Hub(self.root / "hub")
+            self.moments[event["id"]] = Moment(tree(self.root), hub.running(), held)
+        if event["event"] == "undoing" and Hub(self.root / "hub").running():
+            undone = [History.of(self).entries[id] for id in event["ids"]]
+            assert all(entry.identity["kind"] == "Hub" for entry in undone), "it still runs"
+        super()._append(**event)
+        if number == 1:
+            raise Killed
+
+
+def tree(root: Path) -> dict[str, Any]:
+    """Every path with mode, link and text; of the hub, only whether it is started at boot."""
+    found: dict[str, Any] = {"hub": Hub(root / "hub").read().enabled}
+    for path in sorted(root.rglob("*")):
+        if path.name != "hub":
+            link = str(path.readlink()) if path.is_symlink() else ""
+            text = path.read_text() if path.is_file() else ""
+            mode = 0 if link else path.stat().st_mode
+            found[str(path.relative_to(root))] = (mode, link, text)
+    return found
+
+
+class Sequence(RuleBasedStateMachine):
+    """Whatever was run, killed and taken back: an undo brings back what stood there before."""
+
+    steps_of: ClassVar[list[int]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.root = self.folder / "machine"
+        self.root.mkdir()
+        self.book = Told(self.root)
+        self.owner = (self.root.owner(), self.root.group())
+        self.runs = self.steps = 0
+        self.started = ""  # the first change that an interrupted undo was to take back
+        self.disturbed = False  # a run over an interrupted undo: what was stopped may stay so
+
+    def teardown(self) -> None:
+        self.steps_of.append(self.steps)
+        shutil.rmtree(self.folder)
+
+    @rule(wish=WISHES, stages=PARTS)
+    def run(self, wish: Wish, stages: tuple[str, ...]) -> None:
+        self.runs += 1
+        self._run(wish, stages)
+
+    @rule(wish=WISHES, stages=PARTS, kill=KILLS)
+    def killed_run(self, wish: Wish, stages: tuple[str, ...], kill: tuple[int, bool]) -> None:
+        self.runs += 1
+        with self._killed(kill):
+            self._run(wish, stages)
+
+    @rule(wish=WISHES)
+    def resumed_run(self, wish: Wish) -> None:
+        self._run(wish, STAGES)
+
+    @rule(run=st.sampled_from([LATEST, LATEST, ALL]))
+    def undo(self, run: str) -> None:
+        self._undo(run)
+
+    @precondition(lambda self: bool(History.of(self.book).entries))
+    @rule(data=st.data())
+    def undo_from_a_run_on(self, data: st.DataObject) -> None:
+        names = sorted({name for name, _ in History.of(self.book).runs()})
+        self._undo(data.draw(st.sampled_from(names)))
+
+    @rule(run=st.sampled_from([LATEST, ALL]), kill=KILLS)
+    def killed_undo(self, run: str, kill: tuple[int, bool]) -> None:
+        with self._killed(kill):
+            self._undo(run)
+
+    @contextmanager
+    def _killed(self, kill: tuple[int, bool]) -> Iterator[None]:
+        self.book.kill = kill
+        with suppress(Killed):
+            yield
+        self.book.kill = None
+
+    def _run(self, wish: Wish, stages: tuple[str, ...]) -> None:
+        self.steps += 1
+        os.environ["RUNBOOK_RUN"] = f"run-{self.runs}"
+        self.disturbed |= bool(self.started)
+        for stage in stages:
+            plan = Plan(stage, resources(self.root, self.owner, wish, stage), journal=self.book)
+            if plan:
+                self.started = ""
+            plan.apply()
+
+    def _undo(self, run: str) -> None:
+        self.steps += 1
+        history = History.of(self.book)
+        undoing = Undoing(history, history.scope(run), self.book)
+        ids = [entry.id for entry in undoing.scope]
+        if self.started in history.entries and run == LATEST:
+            assert ids[0] == self.started, "an interrupted undo is finished first"
+        self.started = self.started or next(iter(ids), "")
+        Backwards("90-undo", undoing.resources(), undoing).apply()
+        for each in undoing.backs():
+            each.forget()
+            assert each.outcome() is None, each.outcome()
+        if ids:
+            self.book.undo_ends(ids, [])
+            self._is_as_before(ids[0])
+        self.started = ""
+
+    def _is_as_before(self, first: str) -> None:
+        """As before the change ``first``, where the same changes hold as did then."""
+        moment, held = self.book.moments[first], frozenset(History.of(self.book).entries)
+        hub = Hub(self.root / "hub")
+        if moment.held != held:
+            return
+        assert tree(self.root) == moment.tree
+        assert self.disturbed or hub.running() == moment.running
+        assert not hub.running() or hub.now["loaded"] == hub.on_disk(), "not in step"
+
+
+def test_whatever_was_run_and_taken_back_an_undo_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # kill -9 is no power cut
+    drawn = os.environ["RUNBOOK_TEST_SEED"]
+    print(f"RUNBOOK_TEST_SEED={drawn}")
+    chosen = settings(
+        max_examples=SEQUENCES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    Sequence.steps_of = []
+    run_state_machine_as_test(seed(drawn)(Sequence), settings=chosen)
+    long = [steps for steps in Sequence.steps_of if steps >= 8]
+    assert len(long) >= SEQUENCES * 0.9, sorted(Sequence.steps_of)
