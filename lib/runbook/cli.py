@@ -104,23 +104,23 @@ def plan(params_file: Path | None, pairs: Sequence[str], first: str, only: Seque
 @click.option("--force", is_flag=True, help="Also what was edited since; a copy is kept.")
 @click.option("--plan", is_flag=True, help="Show what would be taken back, changing nothing.")
 def undo(run_name: str, force: bool, plan: bool) -> int:
-    """Take back what a run changed: RUN is its name, `latest` or `all`.
+    """Take back the newest run not yet taken back, or RUN and every later one, or `all`.
 
     \b
     For example:
-        ./runbook undo --plan
-        ./runbook undo all
+        ./runbook undo all --plan
     """
-    given = {"undo_run": run_name, "force": force}
+    given = {"undo_run": Path(run_name).name, "force": force}
     values = {name: params.Value(value, "the command line") for name, value in given.items()}
-    out.print(f"{'plan to undo' if plan else 'undo'} {run_name}")
+    runs = [f"\n  {name}  {count}" for name, count in Undo.from_values(values).runs()]
+    out.print(f"{'plan to undo' if plan else 'undo'} {run_name}", *runs, sep="")
     record = _execute(Order(values, Path("undo"), [Undo], plan))
     if plan:
         return _show_plan(record)
-    checks = {check["what"]: check for stage in record.stages for check in stage.checks}
-    for check in checks.values():
-        if check["status"] == "warning":
-            out.print(Text(f"  ! {check['what']}: {check['found']}", style="yellow"))
+    checks = [check for stage in record.stages for check in stage.checks]
+    warnings = [f"{c['what']}: {c['found']}" for c in checks if c["status"] == "warning"]
+    for warning in dict.fromkeys(warnings):
+        out.print(Text(f"  ! {warning}", style="yellow"))
     out.print(f"The record is {short(record.folder)}/")
     return _exit_code(record)
 

@@ -25,7 +25,7 @@ from simulated import STAGES, Hub, Killed, Wish, resources
 from runbook.history import ALL, LATEST, History
 from runbook.journal import Journal
 from runbook.plan import Plan
-from runbook.takeback import Backwards, Undoing
+from runbook.undoing import Backwards, Undoing
 
 SEQUENCES, PORTIONS, STEPS = 200, 4, 12
 

@@ -21,7 +21,8 @@ from runbook.resources import (
     StateDirectory,
 )
 from runbook.resources.base import extent
-from runbook.takeback import TakenBack, Undoing
+from runbook.takeback import TakenBack
+from runbook.undoing import Undoing
 
 Owner = tuple[str, str]
 

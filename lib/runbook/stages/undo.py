@@ -9,14 +9,15 @@ from traitlets import Bool, Unicode
 
 from runbook import facts, machine
 from runbook.checks import Check
-from runbook.history import LATEST, Entry, History
+from runbook.history import LATEST, History
 from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount
 from runbook.journal import Journal
 from runbook.plan import Plan
 from runbook.resources import Resource
 from runbook.stages.base import Stage
 from runbook.stages.parameters import parameter
-from runbook.takeback import Backwards, Resumed, TakenBack, Undoing
+from runbook.takeback import TakenBack
+from runbook.undoing import Backwards, Resumed, Undoing
 
 #: What another run, or another program, wrote between the lines of ours.
 PASSED_OVER = "if it was damaged, what it told of must be taken back by hand"
@@ -39,10 +40,8 @@ class Undo(Stage):
     def checks(self) -> Iterator[Check]:
         """Raises `ParameterError` if no run is called ``undo_run``."""
         undoing = self.undoing()
-        for run, entries in reversed(undoing.history.runs(undoing.scope)):
-            yield Check("ok", f"to be taken back: {run}", _count(entries))
-        if not undoing.scope:
-            yield Check("ok", "to be taken back", "nothing")
+        for run, count in self.runs() or [("nothing", "")]:
+            yield Check("ok", f"to be taken back: {run}", count)
         for line in undoing.history.passed_over:
             yield Check("warning", "passed over", line, PASSED_OVER)
         for each in undoing.backs():
@@ -71,6 +70,12 @@ class Undo(Stage):
         yield from self._services()
         self._end([each for each, _ in left])
 
+    def runs(self) -> list[tuple[str, str]]:
+        """(name, number of changes) of each run to be taken back, the newest first."""
+        undoing = self.undoing()
+        runs = reversed(undoing.history.runs(undoing.scope))
+        return [(run, f"{len(e)} change{'s' * (len(e) != 1)}") for run, e in runs]
+
     def undoing(self) -> Undoing:
         """What is to be taken back; found out once, for the latest is another one afterwards.
 
@@ -98,7 +103,3 @@ class Undo(Stage):
                 what = f"{each.service} runs, with what it had before"
                 remedy = "./runbook doctor says why it does not"
                 yield Check.that(each.service.running(), what, remedy=remedy)
-
-
-def _count(entries: list[Entry]) -> str:
-    return f"{len(entries)} change{'s' * (len(entries) != 1)}"
