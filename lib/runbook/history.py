@@ -90,7 +90,11 @@ class History:
         try:
             event = json.loads(line)
             handler = getattr(self, f"_{event['event']}".replace(" ", "_"), None)
-            return handler(event) or "" if handler else f"tells of {event['event']!r}"
+            return (
+                handler(event) or ""
+                if handler
+                else f"tells of {event['event']!r}, which this release does not know"
+            )
         except ValueError:
             return "is cut short, or is no JSON"
         except (KeyError, TypeError, AttributeError) as error:

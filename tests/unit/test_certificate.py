@@ -95,10 +95,17 @@ def test_a_certificate_that_was_made_is_taken_back(
     assert below(tmp_path) == []
 
 
-def test_a_renewal_says_that_it_cannot_be_taken_back(certificate: Certificate) -> None:
-    change = certificate.change(CertificateState(tuple(NAMES), in_days(1), True))
-    assert change is not None
-    assert not change.undoable
+def test_a_renewal_can_be_taken_back_with_its_key(certificate: Certificate, tmp_path: Path) -> None:
+    paths = (certificate.path, certificate.key_path)
+    certificate.apply()
+    before, texts = certificate.read(), [path.read_text() for path in paths]
+    certificate.backup(tmp_path)
+    certificate.names = ["other.example.org"]
+    certificate.apply()
+    assert certificate.read() != before
+    certificate.restore(before, tmp_path)
+    assert [path.read_text() for path in paths] == texts
+    assert [mode(path) for path in paths] == [0o644, 0o600]
 
 
 def test_the_key_is_in_no_state_and_no_diff(certificate: Certificate) -> None:

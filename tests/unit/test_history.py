@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +22,11 @@ from hypothesis.stateful import (
 )
 from simulated import STAGES, Hub, Killed, Wish, resources
 
+from runbook.errors import ParameterError
 from runbook.history import ALL, LATEST, History
 from runbook.journal import Journal
 from runbook.plan import Plan
+from runbook.resources import File
 from runbook.undoing import Backwards, Undoing
 
 SEQUENCES, PORTIONS, STEPS = 200, 4, 12
@@ -214,3 +216,108 @@ def test_whatever_was_run_and_taken_back_an_undo_is_exact(
     run_state_machine_as_test(seed(drawn)(Sequence), settings=chosen)
     long = [steps for steps in Sequence.steps_of if steps >= 8]
     assert len(long) >= SEQUENCES // PORTIONS, sorted(Sequence.steps_of)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal")
+
+
+@pytest.fixture
+def write(
+    book: Journal, ours: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Path]:
+    """A run called ``run`` that writes ``content`` into a file."""
+
+    def write(run: str, content: str) -> Path:
+        monkeypatch.setenv("RUNBOOK_RUN", run)
+        path = tmp_path / "thing"
+        Plan("stage", [File(path, *ours, content=content)], journal=book).apply()
+        return path
+
+    return write
+
+
+def undo(book: Journal, run: str = LATEST, force: bool = False) -> list[str]:
+    """Take it back; why something is left."""
+    history = History.of(book)
+    undoing = Undoing(history, history.scope(run, force=force), book, force)
+    Backwards("90-undo", undoing.resources(), undoing).apply()
+    outcomes = [(each, each.outcome()) for each in undoing.backs()]
+    ids = [id for each, o in outcomes if o for id in (*each.touched.entries, *each.touched.since)]
+    book.undo_ends([entry.id for entry in undoing.scope], ids)
+    return [outcome.found for _, outcome in outcomes if outcome]
+
+
+def test_an_edit_between_two_runs_is_what_an_undo_of_both_brings_back(
+    book: Journal, write: Callable[..., Path]
+) -> None:
+    write("one", "a\n").write_text("mine\n")
+    path = write("two", "b\n")
+    assert undo(book, ALL) == ["edited between two runs: it is as it was after the edit"]
+    assert path.read_text() == "mine\n"
+
+
+def test_forced_it_goes_all_the_way_back(book: Journal, write: Callable[..., Path]) -> None:
+    write("one", "a\n").write_text("mine\n")
+    path = write("two", "b\n")
+    assert undo(book, ALL, force=True) == []
+    assert not path.exists()
+
+
+def test_what_was_left_alone_is_not_offered_again_until_it_is_forced(
+    book: Journal, write: Callable[..., Path]
+) -> None:
+    path = write("one", "a\n")
+    write("two", "b\n")
+    path.write_text("mine\n")
+    assert undo(book) == ["edited since"]
+    assert [entry.run for entry in History.of(book).scope(LATEST)] == ["one", "two"]
+    assert undo(book) == ["edited since"]
+    assert History.of(book).scope(LATEST) == []
+    assert path.read_text() == "mine\n"
+    assert undo(book, force=True) == []
+    assert path.read_text() == "a\n"
+
+
+def test_a_run_that_is_not_there_is_refused_and_the_others_are_named(
+    book: Journal, write: Callable[..., Path]
+) -> None:
+    write("one", "a\n")
+    write("two", "b\n")
+    with pytest.raises(ParameterError, match="no run called 'three'") as refused:
+        History.of(book).scope("three")
+    assert refused.value.remedy == "there are, the newest first: two, one"
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b'{"event": "begin", "id": "x", "run', "is cut short, or is no JSON"),
+        (b"\xff\xfe", "is cut short, or is no JSON"),
+        (b"[1, 2]", "is not as this release writes them"),
+        (b'{"event": "begin", "id": "x"}', "is not as this release writes them"),
+        (b'{"event": "dance"}', "tells of 'dance'"),
+        (
+            b'{"event": "begin", "id": "x", "run": "r", "summary": "s", "before": {},'
+            b' "resource": {"kind": "Portal", "path": "/x"}}',
+            "is not as this release writes them ('Portal')",
+        ),
+        (
+            b'{"event": "begin", "id": "x", "run": "r", "summary": "s", "before": {"colour": 1},'
+            b' "resource": {"kind": "File", "path": "/x"}}',
+            "is not as this release writes them",
+        ),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named_and_passed_over(
+    book: Journal, write: Callable[..., Path], line: bytes, why: str
+) -> None:
+    path = write("one", "a\n")
+    with book.path.open("ab") as file:
+        file.write(b"\n" + line)
+    write("two", "b\n")
+    (said,) = History.of(book).passed_over
+    assert said.startswith(f"line 6 of {book.path}: {why}")
+    assert undo(book, ALL) == []
+    assert not path.exists()

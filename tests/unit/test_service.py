@@ -152,7 +152,10 @@ def test_a_unit_is_started_from_what_is_on_disk_now(programs: FakePrograms) -> N
     ("before", "words"),
     [
         (ServiceState(False, False), [["disable", "hub.service"], ["stop", "hub.service"]]),
-        (ServiceState(True, True), [["restart", "hub.service"]]),
+        (
+            ServiceState(True, True),
+            [["enable", "hub.service"], ["daemon-reload"], ["restart", "hub.service"]],
+        ),
     ],
 )
 def test_a_unit_is_put_back_as_it_was(
