@@ -9,7 +9,7 @@ neighbouring changes with one name.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -87,14 +87,21 @@ class History:
 
     def _take(self, line: bytes) -> str:
         """Take up one line; return why it cannot be, empty where it can."""
+        handlers: dict[str, Callable[[dict[str, Any]], None]] = {
+            "begin": self._begin,
+            "end": self._end,
+            "undo": self._undo,
+            "undoing": self._undoing,
+            "undone": self._undone,
+            "undo done": self._undo_done,
+        }
         try:
             event = json.loads(line)
-            handler = getattr(self, f"_{event['event']}".replace(" ", "_"), None)
-            return (
-                handler(event) or ""
-                if handler
-                else f"tells of {event['event']!r}, which this release does not know"
-            )
+            take = handlers.get(event["event"])
+            if take is None:
+                return f"tells of {event['event']!r}, which this release does not know"
+            take(event)
+            return ""
         except ValueError:
             return "is cut short, or is no JSON"
         except (KeyError, TypeError, AttributeError) as error:
