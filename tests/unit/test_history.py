@@ -67,6 +67,7 @@ class Told(Journal):
     kill: tuple[int, bool] | None = None
     moments: dict[str, Moment] = field(default_factory=dict)
     holding: dict[str, str] = field(default_factory=dict)  # kinds, by the changes that hold
+    started: str = ""  # the first change that an interrupted undo was to take back
 
     def __post_init__(self) -> None:
         super().__init__(self.root.parent / "journal")
@@ -86,6 +87,8 @@ class Told(Journal):
         if event["event"] == "undone":
             self.holding = {id: kind for id, kind in self.holding.items() if id not in event["ids"]}
         super()._append(**event)
+        if event["event"] in ("undo", "undo done", "begin"):
+            self.started = event["ids"][0] if event["event"] == "undo" else ""
         if number == 1:
             raise Killed
 
@@ -115,7 +118,6 @@ class Sequence(RuleBasedStateMachine):
         self.book = Told(self.root)
         self.owner = (self.root.owner(), self.root.group())
         self.runs = self.steps = 0
-        self.started = ""  # the first change that an interrupted undo was to take back
         self.disturbed = False  # a run over an interrupted undo: what was stopped may stay so
 
     def teardown(self) -> None:
@@ -137,20 +139,26 @@ class Sequence(RuleBasedStateMachine):
     def resumed_run(self, wish: Wish) -> None:
         self._run(wish, STAGES)
 
+    @precondition(lambda self: bool(self.book.holding))
     @rule(run=st.sampled_from([LATEST, LATEST, ALL]))
     def undo(self, run: str) -> None:
         self._undo(run)
 
-    @precondition(lambda self: bool(History.of(self.book).entries))
+    @precondition(lambda self: bool(self.book.holding))
     @rule(data=st.data())
     def undo_from_a_run_on(self, data: st.DataObject) -> None:
         names = sorted({name for name, _ in History.of(self.book).runs()})
         self._undo(data.draw(st.sampled_from(names)))
 
-    @rule(run=st.sampled_from([LATEST, ALL]), kill=KILLS)
-    def killed_undo(self, run: str, kill: tuple[int, bool]) -> None:
+    @precondition(lambda self: bool(self.book.holding))
+    @rule(
+        run=st.sampled_from([LATEST, ALL]), kill=KILLS, then=st.sampled_from([LATEST, LATEST, ""])
+    )
+    def killed_undo(self, run: str, kill: tuple[int, bool], then: str) -> None:
         with self._killed(kill):
             self._undo(run)
+        if then:
+            self._undo(then)
 
     @contextmanager
     def _killed(self, kill: tuple[int, bool]) -> Iterator[None]:
@@ -162,21 +170,18 @@ class Sequence(RuleBasedStateMachine):
     def _run(self, wish: Wish, stages: tuple[str, ...]) -> None:
         self.steps += 1
         os.environ["RUNBOOK_RUN"] = f"run-{self.runs}"
-        self.disturbed |= bool(self.started)
+        self.disturbed |= bool(self.book.started)
         for stage in stages:
-            plan = Plan(stage, resources(self.root, self.owner, wish, stage), journal=self.book)
-            if plan:
-                self.started = ""
-            plan.apply()
+            wanted = resources(self.root, self.owner, wish, stage)
+            Plan(stage, wanted, journal=self.book).apply()
 
     def _undo(self, run: str) -> None:
         self.steps += 1
         history = History.of(self.book)
         undoing = Undoing(history, history.scope(run), self.book)
         ids = [entry.id for entry in undoing.scope]
-        if self.started in history.entries and run == LATEST:
-            assert ids[0] == self.started, "an interrupted undo is finished first"
-        self.started = self.started or next(iter(ids), "")
+        if self.book.started in history.entries and run == LATEST:
+            assert ids[0] == self.book.started, "an interrupted undo is finished first"
         Backwards("90-undo", undoing.resources(), undoing).apply()
         for each in undoing.backs():
             each.forget()
@@ -184,7 +189,6 @@ class Sequence(RuleBasedStateMachine):
         if ids:
             self.book.undo_ends(ids, [])
             self._is_as_before(ids[0])
-        self.started = ""
 
     def _is_as_before(self, first: str) -> None:
         """As before the change ``first``, where the same changes hold as did then."""
