@@ -80,6 +80,13 @@ class Run:
         return any(stage.name == Undo.name for stage in self.stages)
 
     @property
+    def left(self) -> list[dict[str, str]]:
+        """What an undo left alone or passed over, and why: its warnings, each once."""
+        checks = [c for stage in self.stages if stage.name == Undo.name for c in stage.checks]
+        found = {(c["what"], c["found"]): c for c in checks if c["status"] == "warning"}
+        return list(found.values())
+
+    @property
     def headline(self) -> str:
         if self.status == "done":
             return "Taken back" if self.is_undo and not self.dry_run else self.outcome.capitalize()

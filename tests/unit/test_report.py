@@ -147,6 +147,15 @@ def test_an_undo_that_went_well_says_taken_back(tmp_path: Path) -> None:
     assert "✓ Taken back 1 change in 1 stage." in page(record(tmp_path, made)).text
 
 
+def test_the_first_screen_of_an_undo_says_what_was_left_and_why(tmp_path: Path) -> None:
+    check = {"status": "warning", "what": "left alone: account ann", "found": "holds a thesis"}
+    given = [{**check, "remedy": "remove it yourself"}]
+    made = [StageRecord("90-undo", "changed", changes=[CHANGE], checks=given * 2)]
+    first = page(record(tmp_path, made)).text.partition("Machine")[0]
+    assert first.count("account ann: holds a thesis") == 1
+    assert "remove it yourself" in first
+
+
 def test_earlier_attempts_at_a_stage_are_linked(tmp_path: Path) -> None:
     folder = good(tmp_path)
     text = (folder / "10-install.ipynb").read_text()

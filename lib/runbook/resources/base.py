@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from runbook import facts, safe_files, secrets
+from runbook import facts, machine, safe_files, secrets
 
 Kind = Literal["create", "update", "remove"]
 
@@ -134,7 +134,17 @@ def archive(path: Path, backups: Path) -> None:
     number = 0
     while target.with_name(name := f"{path.name}.{number}" if number else path.name).exists():
         number += 1  # taken back more than once
-    safe_files.move(path, target.with_name(name))
+    kept = target.with_name(name)
+    safe_files.move(path, kept)
+    if facts.is_root():
+        _have(kept)
+
+
+def _have(path: Path) -> None:
+    """Give ``path`` and all below it to root: its account may go, and the next has its number."""
+    ours = ["(", "-type", "d", "-o", "-links", "1", ")"]  # of a second name nobody knows whose
+    give = ["-execdir", "chown", "-h", "root:root", "--", "{}", "+"]
+    machine.run(["find", path, "-xdev", *ours, *give], check=False)
 
 
 def unified(before: str, after: str, path: Path | str) -> str:
