@@ -169,7 +169,7 @@ class Sequence(RuleBasedStateMachine):
 
     def _run(self, wish: Wish, stages: tuple[str, ...]) -> None:
         self.steps += 1
-        os.environ["RUNBOOK_RUN"] = f"run-{self.runs}"
+        os.environ["RUNBOOK_RUN"] = f"run-{self.runs}"  # restored by the test
         self.disturbed |= bool(self.book.started)
         for stage in stages:
             wanted = resources(self.root, self.owner, wish, stage)
@@ -206,6 +206,7 @@ class Sequence(RuleBasedStateMachine):
 def test_whatever_was_run_and_taken_back_an_undo_is_exact(
     monkeypatch: pytest.MonkeyPatch, portion: int
 ) -> None:
+    monkeypatch.setenv("RUNBOOK_RUN", "")
     monkeypatch.setattr("os.fsync", lambda descriptor: None)  # kill -9 is no power cut
     drawn = f"{os.environ['RUNBOOK_TEST_SEED']} {portion}"
     print(f"RUNBOOK_TEST_SEED={drawn}")
@@ -282,6 +283,22 @@ def test_what_was_left_alone_is_not_offered_again_until_it_is_forced(
     assert path.read_text() == "mine\n"
     assert undo(book, force=True) == []
     assert path.read_text() == "a\n"
+
+
+def test_an_interrupted_undo_of_several_runs_is_finished_by_the_next(
+    tmp_path: Path, ours: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Told(tmp_path / "machine")
+    for name in ("one", "two", "three"):
+        monkeypatch.setenv("RUNBOOK_RUN", name)
+        Plan("stage", [File(tmp_path / name, *ours, content="a\n")], journal=book).apply()
+    book.kill = (3, False)  # after "undo", and "undoing" and "undone" of the newest
+    with pytest.raises(Killed):
+        undo(book, ALL)
+    book.kill = None
+    assert [(tmp_path / name).exists() for name in ("one", "two", "three")] == [True, True, False]
+    assert undo(book, LATEST) == []
+    assert not (tmp_path / "one").exists()
 
 
 def test_a_run_that_is_not_there_is_refused_and_the_others_are_named(
