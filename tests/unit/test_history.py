@@ -182,6 +182,8 @@ class Sequence(RuleBasedStateMachine):
         ids = [entry.id for entry in undoing.scope]
         if self.book.started in history.entries and run == LATEST:
             assert ids[0] == self.book.started, "an interrupted undo is finished first"
+        if run == LATEST and not self.book.started:
+            assert len({entry.run for entry in undoing.scope}) <= 1, "no more than the newest run"
         Backwards("90-undo", undoing.resources(), undoing).apply()
         for each in undoing.backs():
             each.forget()
