@@ -10,7 +10,7 @@ from runbook import params
 from runbook.errors import ParameterError
 from runbook.order import Order
 from runbook.record import RunRecord, StageRecord, mend, newest
-from runbook.stages import Stage
+from runbook.stages import Stage, used
 
 
 def continued(order: Order) -> RunRecord:
@@ -32,7 +32,7 @@ def continued(order: Order) -> RunRecord:
     record.status, record.ended = "running", ""
     record.params_sha256 = params.fingerprint(order.values)
     record.settings = params.settings_among(order.values)
-    record.params = {name: value.value for name, value in order.values.items()}
+    record.params = used(order.values, order.stages)
     return record
 
 

@@ -35,7 +35,7 @@ from runbook.record import (
     set_aside,
 )
 from runbook.resume import continued, good_so_far, made_by
-from runbook.stages import Stage, validate
+from runbook.stages import Stage, used, validate
 
 # The longest cell is the download of the packages over a slow line.
 CELL_SECONDS = 3600
@@ -72,7 +72,7 @@ def _new(order: Order) -> RunRecord:
         str(order.params_file),
         params.fingerprint(order.values),
         [StageRecord(stage.name) for stage in order.stages],
-        params={name: value.value for name, value in order.values.items()},
+        params=used(order.values, order.stages),
         settings=params.settings_among(order.values),
         dry_run=order.dry_run,
     )
@@ -182,12 +182,8 @@ def _read_outcome(entry: StageRecord, output: Path, run_id: str) -> None:
 
 
 def _injected(stage: type[Stage], order: Order) -> dict[str, Any]:
-    """What differs from the notebook's own parameters cell."""
-    chosen = stage.from_values(order.values)
-    blank = stage()
-    names = [name for name in stage.parameters() if name in order.values]
-    differing = [name for name in names if getattr(chosen, name) != getattr(blank, name)]
-    return {**{n: getattr(chosen, n) for n in differing}, "dry_run": order.dry_run}
+    """Every parameter: what stands in the notebook's own cell must never count unseen."""
+    return {**stage.from_values(order.values).values(), "dry_run": order.dry_run}
 
 
 def _tag(cell: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,19 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from rich.console import Console
+
 from runbook import params, runner
 from runbook.display import DATA_MIME
 from runbook.errors import ParameterError
 from runbook.journal import Journal
 from runbook.order import Order, select
-from runbook.record import RunRecord, StageRecord
+from runbook.record import RunRecord, StageRecord, new_folder
+from runbook.resume import continued
 from runbook.stages import STAGES, Configure, Sudospawner
 
 ALL = [stage.name for stage in STAGES]
+PYTHON = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
 def names(*only: str, first: str = "") -> list[str]:
@@ -61,9 +67,10 @@ def order(dry_run: bool = False, **given: Any) -> Order:
     return Order(values, Path("x.yaml"), dry_run=dry_run)
 
 
-def test_a_notebook_is_given_only_what_differs_from_its_own_parameters() -> None:
-    wanted = order(port=8443, hub_port=981, cull_idle_timeout=1)
-    assert runner._injected(Configure, wanted) == {"port": 8443, "dry_run": False}
+def test_a_notebook_is_given_every_parameter_of_its_stage_and_no_other() -> None:
+    given = runner._injected(Configure, order(port=8443, cull_idle_timeout=1))
+    assert list(given) == list(Configure.parameters())
+    assert (given["port"], given["hub_port"]) == (8443, Configure().hub_port)
 
 
 def test_a_notebook_is_given_values_as_the_stage_understands_them() -> None:
@@ -71,7 +78,31 @@ def test_a_notebook_is_given_values_as_the_stage_understands_them() -> None:
 
 
 def test_a_dry_run_is_given_to_every_notebook() -> None:
-    assert runner._injected(Sudospawner, order(dry_run=True)) == {"dry_run": True}
+    assert runner._injected(Sudospawner, order(dry_run=True))["dry_run"] is True
+
+
+def test_a_parameter_edited_in_a_notebook_does_not_count_and_run_json_has_every_value_used(
+    tmp_path: Path,
+) -> None:
+    edited = new_code_cell("port: int = 9999\nhub_port: int = 1", metadata={"tags": ["parameters"]})
+    printing = new_code_cell("print(port, hub_port, bind_ip)")
+    notebook = new_notebook(cells=[edited, printing], metadata={"kernelspec": PYTHON})
+    nbformat.write(notebook, tmp_path / "20-configure.ipynb")
+    values = {"bind_ip": params.Value("::1", "x"), "cull_idle_timeout": params.Value(7, "x")}
+    asked = Order(values, Path("x.yaml"), [Configure], notebooks=tmp_path, runs=tmp_path / "runs")
+    record = runner.run(asked, Console(file=StringIO()))
+    said = json.loads((record.folder / "run.json").read_text())["params"]
+    printed = nbformat.read(record.folder / "20-configure.ipynb", 4).cells[-1].outputs[0].text
+    assert printed.split() == [str(said["port"]), str(said["hub_port"]), "::1"]
+    assert said["port"] == Configure().port
+    assert set(said) == {*Configure.parameters(), "cull_idle_timeout"} - {"dry_run"}
+
+
+def test_a_resumed_run_has_every_value_used_in_its_record(tmp_path: Path) -> None:
+    folder = new_folder(tmp_path, "x")
+    RunRecord(folder, "x.yaml", "y", [StageRecord("20-configure")]).close("failed")
+    asked = Order({}, Path("x.yaml"), [Configure], resume=True, runs=tmp_path)
+    assert continued(asked).params["port"] == Configure().port
 
 
 def executed(folder: Path, **data: Any) -> Path:

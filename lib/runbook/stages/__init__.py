@@ -47,6 +47,7 @@ __all__ = [
     "Undo",
     "Verify",
     "known_parameters",
+    "used",
     "validate",
 ]
 
@@ -76,3 +77,15 @@ def validate(values: Mapping[str, params.Value], also: Sequence[type[Stage]] = (
             refused.append((error.message, error.remedy))
     if refused:
         raise ParameterError(*together(refused))
+
+
+def used(values: Mapping[str, params.Value], stages: Sequence[type[Stage]]) -> dict[str, Any]:
+    """Name and value of every parameter that ``stages`` use, given in ``values`` or not.
+
+    With them what else is given, as it is; `dry_run` is no wish about the machine.
+    """
+    found = {name: value.value for name, value in values.items()}
+    for stage in stages:
+        found |= stage.from_values(values).values()
+    found.pop("dry_run", None)
+    return found

@@ -133,6 +133,10 @@ class Stage(HasTraits):  # type: ignore[misc]
                 told.append((error.message, error.remedy))
         return told
 
+    def values(self) -> dict[str, Any]:
+        """Name and value of every parameter, as they are declared."""
+        return {name: getattr(self, name) for name in self.parameters()}
+
     def check(self) -> Table:
         """Show the checks.
 
@@ -209,8 +213,8 @@ class Stage(HasTraits):  # type: ignore[misc]
 
     def fingerprint(self) -> str:
         """SHA-256 of the parameters' names and values."""
-        values = {name: getattr(self, name) for name in sorted(self.parameters())}
-        return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+        values = json.dumps(self.values(), sort_keys=True)
+        return hashlib.sha256(values.encode()).hexdigest()
 
     def earlier_changes(self) -> list[str]:
         """One line for each change that earlier stages of the present run made or planned."""
@@ -223,7 +227,7 @@ class Stage(HasTraits):  # type: ignore[misc]
         return {name: Path(getattr(self, name)) for name in names if hasattr(self, name)}
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        rows = [(name, repr(getattr(self, name))) for name in self.parameters()]
+        rows = [(name, repr(value)) for name, value in self.values().items()]
         title = f"{type(self).__name__} with these parameters"
         return Table(title, ("parameter", "value"), rows)._repr_mimebundle_()
 
