@@ -124,6 +124,8 @@ def _story(run: Run) -> Iterator[Text | Table]:
     mark, colour = MARKS.get(run.outcome, ("", ""))
     yield Text(f"{mark} {run.headline}".strip(), style=f"bold {colour}")
     yield Text(f"{run.summary}  {run.params_shown}, {run.host['name']}, {duration(run.seconds)}")
+    for told in run.edited:
+        yield Text(f"! {told}", style="yellow")
     if wrong := failure.of(run):
         yield Text.assemble(
             ("\nWhat failed   ", "bold"), f"{wrong.stage}, {wrong.step}".rstrip(", "),

@@ -32,6 +32,7 @@ def tables(old: Run, new: Run) -> list[Table]:
     """A table for each thing in which the runs differ; none where they do not."""
     compared = [
         ("Outcome", {"run": old.headline}, {"run": new.headline}),
+        ("Notebooks", _edited(old), _edited(new)),
         ("Parameters", _shown(old.params), _shown(new.params)),
         ("Versions", old.versions_found, new.versions_found),
         ("Changes", _changes(old), _changes(new)),
@@ -63,6 +64,11 @@ def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[str
 
 def _shown(params: Mapping[str, Any]) -> dict[str, str]:
     return {name: json.dumps(value, ensure_ascii=False) for name, value in params.items()}
+
+
+def _edited(run: Run) -> dict[str, str]:
+    """What of the notebooks is not as released; of those that are, nothing."""
+    return {stage.name: ", ".join(stage.edited) for stage in run.stages if stage.edited}
 
 
 def _changes(run: Run) -> dict[str, str]:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook import secrets
+from runbook import released, secrets
 from runbook.errors import ParameterError
 from runbook.record import StageRecord, said_by
 from runbook.stages import Undo
@@ -112,6 +112,11 @@ class Run:
         own = {f"{name} (runbook's own)" if name == "python" else name: v
                for name, v in self.versions.items()}  # fmt: skip
         return {**found, **own}
+
+    @property
+    def edited(self) -> list[str]:
+        """A sentence for each notebook that was not executed as released."""
+        return [released.told(s.name, s.edited) for s in self.stages if s.edited]
 
     def notebook(self, stage: str) -> nbformat.NotebookNode:
         """The executed notebook of ``stage``, redacted; one without cells where there is none."""

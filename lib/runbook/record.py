@@ -30,6 +30,7 @@ class StageRecord:
     versions: dict[str, str] = field(default_factory=dict)
     error: str = ""
     made_by: str = ""  # SHA-256 of notebook, library and parameters
+    edited: list[str] = field(default_factory=list)  # cells that are not as released
 
 
 @dataclass

@@ -15,8 +15,9 @@ import papermill
 from nbclient.exceptions import CellTimeoutError
 from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
+from rich.text import Text
 
-from runbook import params, reserve
+from runbook import params, released, reserve
 from runbook.errors import RunbookError
 from runbook.journal import Journal
 from runbook.kernel import Kernel, Kernels, remove_stale
@@ -53,6 +54,7 @@ def run(order: Order, console: Console) -> RunRecord:
         if another run is going on.
     """
     validate(order.values, order.stages)
+    _name_edited(order, console)
     journal = Journal()
     with lock(journal.folder, f"started {time.strftime('%H:%M:%S')}"):
         remove_stale()
@@ -76,6 +78,14 @@ def _new(order: Order) -> RunRecord:
         settings=params.settings_among(order.values),
         dry_run=order.dry_run,
     )
+
+
+def _name_edited(order: Order, console: Console) -> None:
+    """Say before anything runs which notebooks are not the released ones."""
+    for stage in order.stages:
+        notebook = released.read(order.notebooks / f"{stage.name}.ipynb")
+        if told := released.told(stage.name, released.edited(stage.name, notebook)):
+            console.print(Text(f"  ! {told}", style="yellow"))
 
 
 def _execute(order: Order, record: RunRecord, console: Console) -> None:
@@ -167,6 +177,7 @@ def _execute_stage(
 def _read_outcome(entry: StageRecord, output: Path, run_id: str) -> None:
     """Take status, changes and checks from the executed notebook, and failing that the journal."""
     notebook = nbformat.read(output, 4) if output.exists() else nbformat.v4.new_notebook()
+    entry.edited = released.edited(entry.name, notebook) if output.exists() else []
     said = said_by(notebook, "record")
     if said and not entry.error:
         entry.status = said["status"]

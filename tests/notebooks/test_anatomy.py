@@ -18,7 +18,7 @@ import pytest
 import yaml
 from nbformat import NotebookNode
 
-from runbook import params
+from runbook import params, released
 from runbook.stages import STAGES, Doctor, Stage, Undo, known_parameters, validate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -251,6 +251,11 @@ def test_it_is_written_as_nbformat_writes_it(stage: type[Stage], tmp_path: Path)
     path = NOTEBOOKS / f"{stage.name}.ipynb"
     nbformat.write(read(path), tmp_path / "again.ipynb")
     assert path.read_text() == (tmp_path / "again.ipynb").read_text()
+
+
+def test_it_is_the_released_one(notebook: NotebookNode, stage: type[Stage]) -> None:
+    again = "changed on purpose? then .venv/bin/python -m runbook.released"
+    assert released.edited(stage.name, notebook) == [], again
 
 
 # The folder and the index.

@@ -96,6 +96,15 @@ def test_show_lists_stages_and_changes(runbook: Runbook, two: tuple[Path, Path])
     assert "What failed" not in out
 
 
+def test_show_and_diff_name_a_notebook_that_is_not_the_released_one(
+    runbook: Runbook, two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    new = record(tmp_path, stages(pam={"edited": ["parameters", "x (added)"]}), at=3)
+    told = "! 40-pam.ipynb is not the released one; it differs in: parameters, x (added)"
+    assert told in lines(runbook("show")[1])
+    assert "40-pam - parameters, x (added)" in lines(runbook("diff", two[0].name, new.name)[1])
+
+
 @pytest.mark.parametrize("word", ["20260102T01", "20260102T010405Z-server"])
 def test_a_run_goes_by_its_id_or_the_beginning_of_it(
     runbook: Runbook, two: tuple[Path, Path], word: str

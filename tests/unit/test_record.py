@@ -90,6 +90,7 @@ def test_run_json_says_of_each_stage_what_came_of_it(run: RunRecord) -> None:
             "versions": {},
             "error": "",
             "made_by": "",
+            "edited": [],
         }
     ]
 

@@ -10,7 +10,6 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
-
 from rich.console import Console
 
 from runbook import params, runner
