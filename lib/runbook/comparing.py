@@ -36,6 +36,7 @@ def tables(old: Run, new: Run) -> list[Table]:
         ("Parameters", _shown(old.params), _shown(new.params)),
         ("Versions", old.versions_found, new.versions_found),
         ("Changes", _changes(old), _changes(new)),
+        ("As wanted in both", _as_wanted(old, new), _as_wanted(new, old)),
     ]
     titles = ("what", old.run_id, new.run_id)
     rows = [(title, _differing(before, after)) for title, before, after in compared]
@@ -64,6 +65,18 @@ def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[str
 
 def _shown(params: Mapping[str, Any]) -> dict[str, str]:
     return {name: json.dumps(value, ensure_ascii=False) for name, value in params.items()}
+
+
+def _as_wanted(run: Run, other: Run) -> dict[str, str]:
+    """The value of each thing that both found as they wanted it: a package may be newer now."""
+    found, others = map(_found, (run, other))
+    return {what: value for what, value in found.items() if what in others}
+
+
+def _found(run: Run) -> dict[str, str]:
+    """What each stage found as wanted, and its value."""
+    found = [(stage.name, each) for stage in run.stages for each in stage.as_wanted]
+    return {f"{stage}: {each['what']}": each["value"] for stage, each in found}
 
 
 def _edited(run: Run) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from io import StringIO
+from itertools import zip_longest
 from typing import Any
 
 from rich import box
@@ -51,7 +52,9 @@ _GROUND = {"+": "rgba(46,158,91,.16)", "-": "rgba(214,69,69,.16)", "@": "rgba(28
 class Table:
     """Rows under a heading; the first column is a mark out of `MARKS`, or plain text.
 
-    ``diffs`` are (title, unified diff) shown under the table; ``data`` is what the runner reads.
+    ``diffs`` are (title, unified diff) shown under the table; ``below`` are (title, text) of each
+    row, folded below it; ``folded`` is a table that is a click away. ``data`` is what the runner
+    reads.
     """
 
     title: str
@@ -59,6 +62,8 @@ class Table:
     rows: Sequence[Sequence[str]]
     diffs: Sequence[tuple[str, str]] = ()
     note: str = ""
+    below: Sequence[tuple[str, str]] = ()
+    folded: Table | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def redacted(self) -> Table:
@@ -70,6 +75,8 @@ class Table:
             rows=[[_fit(cell) for cell in row] for row in self.rows],
             diffs=[(_fit(title), _fit(diff)) for title, diff in self.diffs],
             note=_fit(self.note),
+            below=[(_fit(title), _fit(text)) for title, text in self.below],
+            folded=self.folded and self.folded.redacted(),
             data=secrets.redact_data(dict(self.data)),
         )
 
@@ -87,6 +94,11 @@ class Table:
                 Text(line, style=_DIFF_COLOURS.get(line[:1], "")) for line in diff.splitlines()
             ]
             parts += [Text(title, style="bold"), *lines]
+        for row, (title, text) in zip(self.rows, self.below, strict=False):
+            if text:
+                parts += [Text(f"{row[-1]}: {title}", style="bold"), Text(text)]
+        if self.folded:  # the values; their texts are a click away, where one can click
+            parts += [Text(), replace(self.folded, below=())]
         return Group(*parts)
 
     def _rich_table(self) -> RichTable:
@@ -111,13 +123,18 @@ class Table:
     def _html(self) -> str:
         note = f'<p style="white-space:pre-wrap">{escape(self.note)}</p>' if self.note else ""
         diffs = "".join(diff_html(title, diff) for title, diff in self.diffs)
-        return f"<div><p><b>{escape(self.title)}</b></p>{self._html_table()}{note}{diffs}</div>"
+        folded = fold(self.folded.title, self.folded._html_table()) if self.folded else ""
+        title = f"<p><b>{escape(self.title)}</b></p>"
+        return f"<div>{title}{self._html_table()}{note}{diffs}{folded}</div>"
 
     def _html_table(self) -> str:
         if not self.rows:
             return ""
         head = "".join(f'<th style="{_CELL}">{escape(h)}</th>' for h in self.headers)
-        body = "".join(f"<tr{_ground(row[0])}>{''.join(_cells(row))}</tr>" for row in self.rows)
+        rows = zip_longest(self.rows, self.below[: len(self.rows)], fillvalue=("", ""))
+        body = "".join(
+            f"<tr{_ground(row[0])}>{''.join(_cells(row, below))}</tr>" for row, below in rows
+        )
         return (
             f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table>"
@@ -136,12 +153,28 @@ def _ground(mark: str) -> str:
     return f' style="background:{grounds[mark]}"' if mark in grounds else ""
 
 
-def _cells(row: Sequence[str]) -> Iterable[str]:
+def _cells(row: Sequence[str], below: Sequence[str]) -> Iterable[str]:
+    title, longer = below
     for number, text in enumerate(row):
         mark, colour = MARKS.get(text, ("", "")) if number == 0 else ("", "")
         style = f"color:{_COLOURS.get(colour, 'inherit')};white-space:nowrap;" if mark else ""
         shown = escape(f"{mark} {text}".strip())
-        yield f'<td style="{_CELL};{style}">{f"<b>{shown}</b>" if mark else shown}</td>'
+        more = fold(title, text_html(longer)) if longer and number == len(row) - 1 else ""
+        yield f'<td style="{_CELL};{style}">{f"<b>{shown}</b>" if mark else shown}{more}</td>'
+
+
+def fold(title: str, html: str) -> str:
+    """``html`` a click away, below ``title``."""
+    return f'<details><summary style="cursor:pointer">{escape(title)}</summary>{html}</details>'
+
+
+def text_html(text: str) -> str:
+    """A longer text, line for line; what is high scrolls."""
+    return (
+        f'<div style="{_FONT};white-space:pre-wrap;overflow-wrap:anywhere;max-height:28em;'
+        f"overflow:auto;border-left:3px solid rgba(128,128,128,.4);padding-left:8px;"
+        f'margin:4px 0">{escape(text)}</div>'
+    )
 
 
 def diff_html(title: str, diff: str) -> str:

@@ -19,7 +19,8 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 from runbook import references, secrets
-from runbook.machine import KERNEL_VARIABLE, LOG_VARIABLE
+from runbook.machine import KERNEL_VARIABLE
+from runbook.outcome import LOG_VARIABLE
 from runbook.stages.at_start import RUN_VARIABLE
 
 PREFIX = "runbook-kernel-"

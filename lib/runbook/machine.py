@@ -14,15 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from runbook import references, secrets
 from runbook.errors import RunbookError
+from runbook.outcome import Outcome, keep
 from runbook.safe_paths import chosen_by_others
 
-#: Where the runner wants the log of the commands; unset when a notebook is stepped through.
-LOG_VARIABLE = "RUNBOOK_LOG"
 #: Of all processes that a stage's kernel started, the private folder of that kernel. A command
 #: that leaves a service behind gets it empty: what has it set ends with the kernel.
 KERNEL_VARIABLE = "RUNBOOK_KERNEL"
@@ -55,27 +53,12 @@ REMEDIES = (
 )
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did: ``seconds`` of wall-clock time, output already redacted."""
-
-    argv: tuple[str, ...]
-    returncode: int
-    stdout: str
-    stderr: str
-    seconds: float
-
-    @property
-    def ok(self) -> bool:
-        return self.returncode == 0
-
-
 class CommandError(RunbookError):
     """A command that ended with a non-zero exit code; carries its `Outcome`."""
 
     def __init__(self, outcome: Outcome, remedy: str = "") -> None:
         said = (outcome.stderr.strip() or outcome.stdout.strip()).splitlines()[-TAIL_LINES:]
-        message = f"`{_shown(outcome.argv)}` failed with exit code {outcome.returncode}"
+        message = f"`{outcome.command}` failed with exit code {outcome.returncode}"
         super().__init__(
             "\n    ".join([message, *said]), remedy or usual_remedy(outcome.stderr + outcome.stdout)
         )
@@ -119,7 +102,7 @@ def run(
         err = f"{error.filename}: {'command not found' if missing else error.strerror}"
     seconds = time.monotonic() - started
     outcome = Outcome(words, code, secrets.redact(out), secrets.redact(err), seconds)
-    _log(outcome)
+    keep(outcome)
     if check and not outcome.ok:
         raise CommandError(outcome)
     return outcome
@@ -230,20 +213,6 @@ def become_number(uid: int) -> list[str]:
     return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"]
 
 
-def _shown(argv: Sequence[str]) -> str:
-    return secrets.redact(" ".join(argv))
-
-
 def usual_remedy(said: str) -> str:
     """What to do about what a program or the system ``said``; empty where nobody knows."""
     return next((remedy for symptom, remedy in REMEDIES if symptom in said), "")
-
-
-def _log(outcome: Outcome) -> None:
-    path = os.environ.get(LOG_VARIABLE)
-    if not path:
-        return
-    head = f"$ {_shown(outcome.argv)}\n"
-    end = f"[exit {outcome.returncode}, {outcome.seconds:.2f} s]\n\n"
-    with open(path, "a", opener=lambda p, flags: os.open(p, flags, 0o600)) as log:
-        log.write(head + outcome.stdout + outcome.stderr + end)

@@ -7,26 +7,41 @@ at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
+
+from IPython.display import display
 
 from runbook import secrets
 from runbook.display import Table
 from runbook.errors import PlanError
 from runbook.journal import Journal
-from runbook.resources.base import Change, Resource
+from runbook.outcome import Outcome, collecting, in_short
+from runbook.resources.base import Change, Found, Resource
 
 
-@dataclass(frozen=True)
+@dataclass
 class Step:
-    """A resource, the state it was in when the plan was made, and how that would change."""
+    """A resource, the state it was in when the plan was made, and how that would change.
+
+    ``status`` is pending until it is applied, then ok or failed; ``commands`` are what it took.
+    """
 
     resource: Resource
     before: Any
     change: Change
+    status: str = "pending"
+    commands: list[Outcome] = field(default_factory=list)
+
+    def told(self) -> tuple[str, str]:
+        """(title, what its commands did and said); empty where it took none."""
+        if not self.commands:
+            return "", ""
+        seconds = sum(outcome.seconds for outcome in self.commands)
+        return f"{_number(self.commands, 'command')}, {seconds:.1f} s", in_short(self.commands)
 
 
 class Plan:
@@ -53,8 +68,11 @@ class Plan:
         self.journal = journal or Journal()
         self.note = note
         self.looked_at = list(resources)
-        self.steps = list(_steps(self.looked_at))
+        self.steps: list[Step] = []
+        self.as_wanted: list[Found] = []
         self.applied = False
+        for resource in self.looked_at:
+            self._look_at(resource)
 
     def __bool__(self) -> bool:
         return bool(self.steps)
@@ -63,8 +81,18 @@ class Plan:
     def changes(self) -> list[Change]:
         return [step.change for step in self.steps]
 
+    def _look_at(self, resource: Resource) -> None:
+        state = resource.read()
+        change = resource.change(state)
+        if change is None:
+            self.as_wanted.append(resource.found(state))
+        else:
+            self.steps.append(Step(resource, state, change))
+
     def apply(self) -> Table:
         """Make the changes, each journaled before it is made.
+
+        What it takes is shown below each, also where one fails.
 
         Raises
         ------
@@ -77,10 +105,26 @@ class Plan:
         if self.applied:
             raise PlanError("this plan has been applied already", "run the plan cell again")
         self.applied = True
-        for lanes in _lanes(self.steps):
-            self._apply_lanes(lanes)
-        rows = [("ok", c.summary) for c in self.changes]
-        return Table(f"Apply {self.stage}: {len(rows)} made", ("", "change"), rows)
+        try:
+            for lanes in _lanes(self.steps):
+                self._apply_lanes(lanes)
+        except BaseException:
+            display(self._made())
+            raise
+        return self._made()
+
+    def _made(self) -> Table:
+        """What was applied so far, and below each change the commands that it took."""
+        made = sum(step.status == "ok" for step in self.steps)
+        count = f"{made} of {len(self.steps)}" if made < len(self.steps) else str(made)
+        texts = {step.change.summary: in_short(step.commands) for step in self.steps}
+        return Table(
+            f"Apply {self.stage}: {count} made",
+            ("", "change"),
+            [(step.status, step.change.summary) for step in self.steps],
+            below=[step.told() for step in self.steps],
+            data={"commands": {what: text for what, text in texts.items() if text}},
+        )
 
     def _apply_lanes(self, lanes: list[list[Step]]) -> None:
         if len(lanes) == 1:
@@ -92,7 +136,7 @@ class Plan:
 
     def _apply_steps(self, steps: list[Step]) -> None:
         for step in steps:
-            resource = step.resource
+            resource, step.status = step.resource, "failed"  # until it is known better
             before = resource.read()
             if before != step.before:
                 raise PlanError(
@@ -101,31 +145,43 @@ class Plan:
             if resource.lasting:
                 self._apply_journaled(step)
             else:
-                resource.apply()
+                _apply(step)
+            step.status = "ok"
 
     def _apply_journaled(self, step: Step) -> None:
         resource, journal = step.resource, self.journal
         journal.keep(resource)
         before = resource.as_json(step.before)
         entry = journal.begin(self.stage, step.change.summary, resource.identity(), before)
-        resource.apply()
+        _apply(step)
         journal.end(entry, resource.as_json(resource.read()))
 
     def table(self) -> Table:
-        """The changes as rows and diffs; how many things are as they should be."""
+        """The changes as rows and diffs; folded, each thing that is as it should be."""
         rows = [(c.kind, c.summary) for c in self.changes]
         diffs = [(c.summary, secrets.redact(c.diff)) for c in self.changes if c.diff]
-        count = len(rows)
-        same = len(self.looked_at) - count
-        what = f"{count} change{'s' * (count != 1)}" if count else "nothing to change"
+        what = _number(rows, "change") if rows else "nothing to change"
         return Table(
-            f"Plan {self.stage}: {what}, {same} as wanted",
+            f"Plan {self.stage}: {what}, {len(self.as_wanted)} as wanted",
             ("", "what"),
             rows,
             diffs,
             note=self.note,
-            data={"plan": [c.as_json() for c in self.changes]},
+            folded=self._as_wanted(),
+            data={
+                "plan": [c.as_json() for c in self.changes],
+                "as_wanted": [found.as_json() for found in self.as_wanted],
+            },
         )
+
+    def _as_wanted(self) -> Table | None:
+        found = [each.as_json() for each in self.as_wanted]
+        if not found:
+            return None
+        rows = [(each["what"], each["value"]) for each in found]
+        texts = [each["text"] for each in found]
+        below = [(_number(text.splitlines(), "line") if text else "", text) for text in texts]
+        return Table(f"{len(rows)} as wanted", ("what", "found"), rows, below=below)
 
     def __str__(self) -> str:
         return str(self.table())
@@ -134,12 +190,13 @@ class Plan:
         return self.table()._repr_mimebundle_()
 
 
-def _steps(resources: Iterable[Resource]) -> Iterator[Step]:
-    for resource in resources:
-        state = resource.read()
-        change = resource.change(state)
-        if change is not None:
-            yield Step(resource, state, change)
+def _apply(step: Step) -> None:
+    with collecting(step.commands):
+        step.resource.apply()
+
+
+def _number(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}{'s' * (len(things) != 1)}"
 
 
 def _lanes(steps: list[Step]) -> Iterator[list[list[Step]]]:

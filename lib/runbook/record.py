@@ -26,6 +26,7 @@ class StageRecord:
     status: str = "pending"
     seconds: float = 0.0
     changes: list[dict[str, Any]] = field(default_factory=list)
+    as_wanted: list[dict[str, str]] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     error: str = ""

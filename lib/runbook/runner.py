@@ -175,21 +175,28 @@ def _execute_stage(
 
 
 def _read_outcome(entry: StageRecord, output: Path, run_id: str) -> None:
-    """Take status, changes and checks from the executed notebook, and failing that the journal."""
+    """Take what the executed notebook tells; where it broke off, what the journal tells."""
     notebook = nbformat.read(output, 4) if output.exists() else nbformat.v4.new_notebook()
     entry.edited = released.edited(entry.name, notebook) if output.exists() else []
+    entry.as_wanted = said_by(notebook, "as_wanted") or []
     said = said_by(notebook, "record")
     if said and not entry.error:
         entry.status = said["status"]
         for name in ("changes", "checks", "versions"):
             setattr(entry, name, said[name])
-        return
-    entry.checks = [*(said_by(notebook, "checks") or ()), *(said_by(notebook, "probes") or ())]
-    entry.changes = [
-        {"summary": line["summary"]}
-        for line in Journal().entries()
-        if line["event"] == "begin" and (line.get("run"), line.get("stage")) == (run_id, entry.name)
-    ]
+    else:
+        both = (said_by(notebook, "checks"), said_by(notebook, "probes"))
+        entry.checks = [check for checks in both for check in checks or ()]
+        entry.changes = [
+            {"summary": line["summary"]}
+            for line in Journal().entries()
+            if line["event"] == "begin"
+            and (line.get("run"), line.get("stage")) == (run_id, entry.name)
+        ]
+    commands = said_by(notebook, "commands") or {}
+    for change in entry.changes:
+        if text := commands.get(change["summary"]):
+            change["commands"] = text
 
 
 def _injected(stage: type[Stage], order: Order) -> dict[str, Any]:

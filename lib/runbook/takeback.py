@@ -11,7 +11,7 @@ from runbook.checks import Check
 from runbook.errors import RunbookError
 from runbook.history import Touched
 from runbook.journal import Journal
-from runbook.resources.base import Change, Resource, archive
+from runbook.resources.base import Change, Found, Resource, archive
 from runbook.resources.file import look
 from runbook.resources.service import Service
 
@@ -85,6 +85,9 @@ class TakenBack(Resource):
         kind: Any = "create" if self.resource.absent(present) else "update"
         diff = self.resource.diff_back(present, self.before, self.journal.backups)
         return Change(kind, what, diff, undoable=False)
+
+    def found(self, state: Present) -> Found:
+        return Found(self.touched.summary, self.why_left() or "is as it was before")
 
     def apply(self) -> None:
         edited = self.touched.after is not None and self.read().state != self.touched.after

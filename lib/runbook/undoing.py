@@ -15,7 +15,7 @@ from runbook.errors import RunbookError, StageError
 from runbook.history import Entry, History, chained
 from runbook.journal import Journal
 from runbook.plan import Plan
-from runbook.resources.base import Change, Resource
+from runbook.resources.base import Change, Found, Resource
 from runbook.resources.service import Service
 from runbook.takeback import Present, TakenBack
 
@@ -36,6 +36,9 @@ class Paused(Resource):
     def change(self, state: Present) -> Change | None:
         what = f"stop {self.service}, while what it runs from is taken back"
         return Change("update", what, undoable=False) if state.state["running"] else None
+
+    def found(self, state: Present) -> Found:
+        return Found(str(self.service), "does not run")
 
     def apply(self) -> None:
         self.service.stop()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from runbook.resources import Change, Resource
+from runbook.resources.base import Found
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Recorder(Resource):
     diff: str = ""
     log: list[str] = field(default_factory=list)
     on_apply: Callable[[], None] = lambda: None
+    there: Found | None = None
 
     key: ClassVar[tuple[str, ...]] = ("name",)
 
@@ -38,6 +40,9 @@ class Recorder(Resource):
         if state.value == "new":
             return None
         return Change("update", f"thing {self.name}", self.diff)
+
+    def found(self, state: Value) -> Found:
+        return self.there or super().found(state)
 
     def apply(self) -> None:
         self.on_apply()

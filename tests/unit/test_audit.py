@@ -19,7 +19,7 @@ from runbook.hub.doctor.audit.units import exposure, left_open, reasons_of
 from runbook.hub.doctor.diagnosis import Diagnosis
 from runbook.hub.doctor.hardening import IMPLIES
 from runbook.hub.doctor.sudo import Rule
-from runbook.machine import Outcome
+from runbook.outcome import Outcome
 
 SOURCE = "a test"
 UNITS = ("jupyterhub.service", "jupyterhub-proxy.service")

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from records import CHANGE, CHECK, ERROR, TAKEN, notebook, printed, record, stages
@@ -103,6 +104,21 @@ def test_show_and_diff_name_a_notebook_that_is_not_the_released_one(
     told = "! 40-pam.ipynb is not the released one; it differs in: parameters, x (added)"
     assert told in lines(runbook("show")[1])
     assert "40-pam - parameters, x (added)" in lines(runbook("diff", two[0].name, new.name)[1])
+
+
+def test_diff_shows_what_both_found_as_wanted_with_another_value(
+    runbook: Runbook, tmp_path: Path
+) -> None:
+    def found(version: str, *more: str) -> dict[str, Any]:
+        there = {"sudo": version, "git": "1", **dict.fromkeys(more, "1")}
+        return {"as_wanted": [{"what": w, "value": v, "text": ""} for w, v in there.items()]}
+
+    for hour, of in ((1, found("1.9")), (2, found("2.0", "vim"))):
+        record(tmp_path, stages(install=of), at=hour)
+    said = lines(runbook("diff", "20260102T01", "20260102T02")[1])
+    assert [line for line in said if line.startswith("10-install: ")] == [
+        "10-install: sudo 1.9 2.0"
+    ]
 
 
 @pytest.mark.parametrize("word", ["20260102T01", "20260102T010405Z-server"])

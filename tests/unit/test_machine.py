@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from fakes import FakePrograms, mode
 
 from runbook import machine, secrets
 from runbook.machine import CommandError, run
+from runbook.outcome import LOG_VARIABLE, Outcome, collecting, in_short
 
 HOSTILE = ["a b", "$(id)", "`id`", "it's", '"', "; rm -rf /", "*", "\\", "é"]
 
@@ -137,7 +139,7 @@ def test_the_environment_given_is_laid_over_the_present_one(
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(machine.LOG_VARIABLE, str(tmp_path / "commands.log"))
+    monkeypatch.setenv(LOG_VARIABLE, str(tmp_path / "commands.log"))
     return tmp_path / "commands.log"
 
 
@@ -189,3 +191,56 @@ def test_what_is_to_be_read_may_be_longer_than_a_pipe_holds() -> None:
     text = "a line of some length\n" * 20_000
     assert run(["cat"], input=text).stdout == text
     assert run(["true"], input=text).ok
+
+
+def test_who_collects_is_told_of_the_commands_that_end_meanwhile() -> None:
+    outcomes: list[Outcome] = []
+    run(["echo", "before"])
+    with collecting(outcomes):
+        run(["echo", "one"])
+        run(["false"], check=False)
+    run(["echo", "after"])
+    assert [outcome.argv for outcome in outcomes] == [("echo", "one"), ("false",)]
+
+
+def test_who_collects_in_one_thread_is_not_told_of_another() -> None:
+    def lane(word: str) -> list[str]:
+        outcomes: list[Outcome] = []
+        with collecting(outcomes):
+            for _ in range(5):
+                run(["echo", word])
+        return [outcome.stdout for outcome in outcomes]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lane, "ab")) == [["a\n"] * 5, ["b\n"] * 5]
+
+
+def outcome(said: str, *argv: str) -> Outcome:
+    return Outcome(argv or ("tool",), 0, said, "", 0.1)
+
+
+def test_what_commands_did_and_said_is_told_in_their_order() -> None:
+    told = in_short([outcome("done\n", "a", "b"), outcome("", "c")])
+    assert told == "$ a b\ndone\n[exit 0, 0.10 s]\n$ c\n[exit 0, 0.10 s]"
+
+
+def test_a_long_output_is_cut_to_its_ends_and_says_how_much_is_left_out() -> None:
+    told = in_short([outcome("".join(f"line {n}\n" for n in range(10_000)))])
+    lines = told.splitlines()
+    assert lines[0] == "$ tool"
+    assert lines[-1].startswith("[exit 0")
+    assert "... 9,962 lines left out ..." in lines
+    assert len(lines) == 41
+
+
+def test_many_commands_are_bounded_too() -> None:
+    told = in_short([outcome("x" * 1500 + "\n", "tool", str(n)) for n in range(500)])
+    assert len(told) < 21_000
+    assert told.startswith("$ tool 0\n")
+    assert told.endswith("... 480 commands more")
+
+
+def test_a_secret_is_masked_before_the_output_is_cut() -> None:
+    said = outcome(f"{'x' * 1990}hunter22hunter22\n")
+    secrets.register("hunter22hunter22")
+    assert "hunter" not in in_short([said])

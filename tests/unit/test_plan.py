@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from recorder import Recorder
@@ -10,7 +13,9 @@ from recorder import Recorder
 from runbook import secrets
 from runbook.display import DATA_MIME
 from runbook.errors import PlanError
+from runbook.machine import CommandError, run
 from runbook.plan import Plan
+from runbook.resources.base import Found
 
 
 def things(*names: str, **values: str) -> tuple[list[Recorder], list[str]]:
@@ -145,7 +150,7 @@ def test_secrets_are_masked_wherever_a_plan_shows_itself() -> None:
 def test_the_runner_reads_the_changes_as_data() -> None:
     data = Plan("stage", [Recorder("a")])._repr_mimebundle_()[DATA_MIME]
     change = {"kind": "update", "summary": "thing a", "diff": "", "undoable": True}
-    assert data == {"plan": [change]}
+    assert data == {"plan": [change], "as_wanted": []}
 
 
 def test_the_heading_counts_changes_and_what_is_as_wanted() -> None:
@@ -155,3 +160,107 @@ def test_the_heading_counts_changes_and_what_is_as_wanted() -> None:
 
 def test_a_note_is_shown() -> None:
     assert "skipped: no need" in str(Plan("stage", [], note="skipped: no need"))
+
+
+RULE = Found("file /etc/sudoers.d/jupyterhub", "root:root 0440", "hub ALL=(%people) NOPASSWD: /x")
+
+
+def test_what_is_as_wanted_is_named_one_by_one_with_its_value_and_its_text() -> None:
+    plan = Plan("stage", [Recorder("a", "new", there=RULE), Recorder("b", "new"), Recorder("c")])
+    shown = plan._repr_mimebundle_()
+    assert shown[DATA_MIME]["as_wanted"] == [
+        {"what": RULE.what, "value": RULE.value, "text": RULE.text},
+        {"what": "recorder b", "value": "", "text": ""},
+    ]
+    assert re.search(rf"{RULE.what} +{RULE.value}\n recorder b", shown["text/plain"])
+    _, _, folded = shown["text/html"].partition("<details><summary")
+    parts = ("2 as wanted", RULE.what, RULE.value, RULE.text)
+    assert [part for part in parts if part not in folded] == []
+
+
+def test_a_long_text_of_what_is_as_wanted_is_cut_to_its_ends() -> None:
+    there = Found("file /x", "", "\n".join(map(str, range(1000))))
+    (found,) = Plan("stage", [Recorder("a", "new", there=there)]).table().data["as_wanted"]
+    assert "... 960 lines left out ..." in found["text"]
+    assert found["text"].splitlines()[-1] == "999"
+
+
+def test_secrets_are_masked_in_what_is_as_wanted() -> None:
+    secrets.register("hunter22")
+    there = Found("hunter22 file", "hunter22", "hunter22")
+    assert "hunter22" not in str(Plan("s", [Recorder("a", "new", there=there)])._repr_mimebundle_())
+
+
+def saying(*words: str) -> Callable[[], None]:
+    def say() -> None:
+        for word in words:
+            run(["echo", word])
+
+    return say
+
+
+def test_below_each_change_stands_what_its_commands_did_and_said() -> None:
+    first, quiet = Recorder("a", on_apply=saying("one", "two")), Recorder("b")
+    shown = Plan("stage", [first, quiet]).apply()._repr_mimebundle_()
+    ((what, told),) = shown[DATA_MIME]["commands"].items()
+    assert what == "thing a"
+    assert re.sub(r"0\.\d\d", "T", told) == (
+        "$ echo one\none\n[exit 0, T s]\n$ echo two\ntwo\n[exit 0, T s]"
+    )
+    assert "thing a: 2 commands, 0." in shown["text/plain"]
+    assert told in shown["text/plain"]
+    row = re.search(r"<td[^>]*>thing a<details><summary[^>]*>2 commands, 0.\d s.*?</td>",
+                    shown["text/html"], re.DOTALL)  # fmt: skip
+    assert row
+    assert "$ echo two" in row[0]
+    assert "thing b</td>" in shown["text/html"]
+
+
+def test_lanes_at_work_at_the_same_time_keep_their_commands_apart() -> None:
+    barrier = threading.Barrier(2)
+
+    def work(word: str) -> Callable[[], None]:
+        def both() -> None:
+            for _ in range(3):
+                barrier.wait(timeout=300)
+                run(["echo", word])
+
+        return both
+
+    lanes = [Recorder(name, lane=name, on_apply=work(name)) for name in ("a", "b")]
+    told = Plan("stage", lanes).apply().data["commands"]
+    said = {what: re.findall(r"^echo (.)|^\$ echo (.)", text, re.M) for what, text in told.items()}
+    assert said == {"thing a": [("", "a")] * 3, "thing b": [("", "b")] * 3}
+
+
+def test_commands_that_only_look_are_not_told() -> None:
+    class Looking(Recorder):
+        def read(self) -> Any:
+            run(["true"])
+            return super().read()
+
+    assert Plan("stage", [Looking("a")]).apply().data["commands"] == {}
+
+
+def test_secrets_are_masked_in_what_commands_say(capsys: pytest.CaptureFixture[str]) -> None:
+    secrets.register("hunter22")
+    shown = Plan("stage", [Recorder("a", on_apply=saying("hunter22"))]).apply()
+    assert "hunter22" not in str(shown._repr_mimebundle_())
+
+
+def test_where_a_change_fails_its_commands_are_shown_and_what_was_made_before(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail() -> None:
+        run(["sh", "-c", "echo no network >&2; exit 3"])
+
+    resources = [Recorder("a", on_apply=saying("one")), Recorder("b", on_apply=fail), Recorder("c")]
+    with pytest.raises(CommandError):
+        Plan("stage", resources).apply()
+    said = capsys.readouterr().out
+    assert "Apply stage: 1 of 3 made" in said
+    rows = [" ".join(line.split()) for line in said.splitlines()]
+    assert [
+        row for row in ("✓ ok thing a", "✗ failed thing b", "· pending thing c") if row not in rows
+    ] == []
+    assert "no network\n[exit 3, " in said

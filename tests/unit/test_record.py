@@ -86,6 +86,7 @@ def test_run_json_says_of_each_stage_what_came_of_it(run: RunRecord) -> None:
             "status": "changed",
             "seconds": 0.0,
             "changes": [],
+            "as_wanted": [],
             "checks": [],
             "versions": {},
             "error": "",

@@ -142,6 +142,19 @@ def test_a_failed_undo_goes_on_with_an_undo(tmp_path: Path, plan: bool, words: s
     assert f"How to go on ./runbook {words} Machine" in shown.text
 
 
+def test_what_is_as_wanted_and_what_changes_took_are_folded_on_the_page(tmp_path: Path) -> None:
+    rule = {"what": "file /etc/sudoers.d/x", "value": "root:root 0440", "text": "hub ALL=(%p) /x"}
+    took = {**CHANGE, "commands": "$ tool a\n[exit 0, 0.10 s]"}
+    made = stages(pam={"as_wanted": [rule]}, install={"status": "changed", "changes": [took]})
+    shown = page(record(tmp_path, made))
+    for words in (
+        "1 as wanted file /etc/sudoers.d/x root:root 0440 1 line hub ALL=(%p) /x",
+        "its commands $ tool a [exit 0, 0.10 s]",
+    ):
+        assert words in shown.text
+    assert "<details open" not in shown.html[shown.html.index("1 as wanted") - 40 :]
+
+
 def test_an_undo_that_went_well_says_taken_back(tmp_path: Path) -> None:
     made = [StageRecord("90-undo", "changed", changes=[CHANGE])]
     assert "✓ Taken back 1 change in 1 stage." in page(record(tmp_path, made)).text

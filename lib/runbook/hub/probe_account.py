@@ -13,6 +13,7 @@ from runbook import facts, machine, safe_files, secrets
 from runbook.errors import StageError
 from runbook.resources import Change, Membership, Resource, User
 from runbook.resources.account import Presence
+from runbook.resources.base import Found
 from runbook.resources.remains import end_processes, remove_jobs, unused_number
 
 MEMBER, OUTSIDER = "runbook-probe", "runbook-outsider"
@@ -40,6 +41,9 @@ class ProbeAccount(Resource):
     def change(self, state: Presence) -> Change | None:
         what = f"account {self.name}, left over by an interrupted proof"
         return Change("remove", what, undoable=False) if state.exists else None
+
+    def found(self, state: Presence) -> Found:
+        return Found(f"account {self.name} of an interrupted proof", "is not there")
 
     def apply(self) -> None:
         remove(self.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import pwd
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import ClassVar
 
 from runbook import facts, machine, safe_files, safe_paths, secrets
 from runbook.resources import remains
-from runbook.resources.base import Change, Resource, attribute_diff
+from runbook.resources.base import Change, Found, Resource, attribute_diff
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Group(Resource):
 
     def change(self, state: Presence) -> Change | None:
         return None if state.exists else Change("create", f"group {self.name}")
+
+    def found(self, state: Presence) -> Found:
+        return Found(f"group {self.name}", f"gid {grp.getgrnam(self.name).gr_gid}")
 
     def apply(self) -> None:
         machine.run(["groupadd", "--system", self.name])
@@ -84,6 +88,10 @@ class User(Resource):
             wanted["home_mode"] = self.home_mode
         kind = "system account" if self.system else "account"
         return Change("create", f"{kind} {self.name}", attribute_diff({}, wanted, self.name))
+
+    def found(self, state: UserState) -> Found:
+        value = f"uid {pwd.getpwnam(self.name).pw_uid}, home {state.home}, shell {state.shell}"
+        return Found(f"account {self.name}", value)
 
     def apply(self) -> None:
         kind = (
@@ -158,6 +166,9 @@ class Membership(Resource):
 
     def change(self, state: MembershipState) -> Change | None:
         return None if state.member else Change("update", f"{self.user} joins {self.group}")
+
+    def found(self, state: MembershipState) -> Found:
+        return Found(f"account {self.user}", f"in the group {self.group}")
 
     def apply(self) -> None:
         machine.run(["usermod", "--append", "--groups", self.group, self.user])

@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from runbook import facts, machine, safe_files, secrets
+from runbook import excerpt, facts, machine, safe_files, secrets
 
 Kind = Literal["create", "update", "remove"]
+#: Lines up to which the text of what is as wanted is kept in a record whole.
+LONGEST_TEXT = 120
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,22 @@ class Change:
     def as_json(self) -> dict[str, Any]:
         shown = {"summary": secrets.redact(self.summary), "diff": secrets.redact(self.diff)}
         return {**asdict(self), **shown}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A thing that is as wanted: what it is, its value, and a longer text where it has one."""
+
+    what: str
+    value: str = ""
+    text: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Masked, and a long text cut to its beginning and its end."""
+        cut = excerpt.of(secrets.redact(self.text).splitlines(), whole=LONGEST_TEXT)
+        middle = [f"... {cut.hidden} lines left out ...", cut.tail] if cut.hidden else []
+        said = {"what": self.what, "value": self.value, "text": "\n".join([cut.head, *middle])}
+        return {name: secrets.redact(text) for name, text in said.items()}
 
 
 class Resource(ABC):
@@ -60,6 +78,10 @@ class Resource(ABC):
     @abstractmethod
     def change(self, state: Any) -> Change | None:
         """What `apply` would do to ``state``; None where it is as wanted."""
+
+    def found(self, state: Any) -> Found:
+        """``state``, which is as wanted, for people: the value that is in force, and no secret."""
+        return Found(str(self))
 
     @abstractmethod
     def apply(self) -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from runbook import safe_files
-from runbook.resources.base import Change, Kind, Resource, attribute_diff
+from runbook.resources.base import Change, Found, Kind, Resource, attribute_diff
 
 LIFETIME = timedelta(days=825)  # the longest that browsers accept of a certificate of one's own
 RENEW_BEFORE = timedelta(days=30)
@@ -73,6 +73,10 @@ class Certificate(Resource):
         kind: Kind = "update" if state.expires else "create"
         diff = attribute_diff({"names": ", ".join(state.names)}, wanted, str(self.path))
         return Change(kind, f"self-signed certificate {self.path}", diff)
+
+    def found(self, state: CertificateState) -> Found:
+        value = f"for {', '.join(state.names)}, until {state.expires}"
+        return Found(f"self-signed certificate {self.path}", value)
 
     def apply(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())

@@ -16,6 +16,7 @@ import psutil
 
 from runbook import machine
 from runbook.errors import RunbookError
+from runbook.outcome import Outcome
 
 #: dpkg's two, and those that apt-get holds while it fetches lists and packages.
 LOCKS = tuple(
@@ -39,7 +40,7 @@ QUIET = {"DEBIAN_FRONTEND": "noninteractive", machine.KERNEL_VARIABLE: ""}
 _FLOCK = "hhqqi"
 
 
-def run(*argv: str, check: bool = True, env: dict[str, str] | None = None) -> machine.Outcome:
+def run(*argv: str, check: bool = True, env: dict[str, str] | None = None) -> Outcome:
     """Run dpkg or apt-get once the locks are free, and again where another was quicker.
 
     Raises

@@ -5,13 +5,13 @@ from __future__ import annotations
 import grp
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from runbook import machine, safe_files, safe_paths
 from runbook.errors import PlanError
-from runbook.resources.base import Change, Kind, Resource, attribute_diff, unified
+from runbook.resources.base import Change, Found, Kind, Resource, attribute_diff, unified
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,15 @@ class Owned(Resource):
     group: str = "root"
     mode: int = 0o644
 
+    noun: ClassVar[str] = "file"
     key: ClassVar[tuple[str, ...]] = ("path",)
     state_type: ClassVar[type] = FileState
 
     def _wanted(self) -> dict[str, str]:
         return {"owner": self.owner, "group": self.group, "mode": f"{self.mode:04o}"}
+
+    def found(self, state: FileState) -> Found:
+        return Found(f"{self.noun} {self.path}", f"{state.owner}:{state.group} {state.mode}")
 
     def _attributes_differ(self, state: FileState) -> bool:
         return any(getattr(state, key) != value for key, value in self._wanted().items())
@@ -118,6 +122,12 @@ class File(Owned):
             return self._attribute_change("update", "permissions", state) if differs else None
         before = safe_files.text(self.path) if state.kind == "file" else ""
         return Change("update", f"file {self.path}", unified(before, self.content, self.path))
+
+    def found(self, state: FileState) -> Found:
+        there = super().found(state)
+        if self.once:  # the administrator's: what it says may be anything, a password too
+            return replace(there, value=f"{there.value}, SHA-256 {state.sha256[:16]}")
+        return replace(there, text=self.content)
 
     def apply(self) -> None:
         if self.once and look(self.path).kind == "file":
@@ -168,6 +178,8 @@ class File(Owned):
 class Permissions(Owned):
     """Owner, group and mode of a file that somebody else made, such as /etc/shadow."""
 
+    noun: ClassVar[str] = "permissions of"
+
     def read(self) -> FileState:
         return look(self.path)
 
@@ -204,6 +216,9 @@ class Link(Resource):
         kind: Kind = "create" if state.kind == "absent" else "update"
         diff = unified(f"-> {state.target}" if state.target else "", f"-> {self.target}", self.path)
         return Change(kind, f"link {self.path} -> {self.target}", diff)
+
+    def found(self, state: FileState) -> Found:
+        return Found(f"link {self.path}", f"-> {state.target}")
 
     def apply(self) -> None:
         safe_files.link(self.path, self.target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from runbook import safe_files
 from runbook.resources.base import Change
@@ -16,6 +17,8 @@ class Directory(Owned):
     """A folder; what is in it is not its business."""
 
     mode: int = 0o755
+
+    noun: ClassVar[str] = "folder"
 
     def read(self) -> FileState:
         return look(self.path)

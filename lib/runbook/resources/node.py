@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from runbook import machine
-from runbook.resources.base import Change, Kind, Resource, extent
+from runbook.resources.base import Change, Found, Kind, Resource, extent
 from runbook.resources.uv import uv_in
 
 #: configurable-http-proxy 5.2 and later need it (its package.json, "engines").
@@ -88,6 +88,10 @@ class NodeRuntime(Resource):
         goes = f"; {extent(self.path)} are replaced" if state.wheel else ""
         return Change(kind, f"Node.js {wanted} in {self.path}{goes}")
 
+    def found(self, state: NodeState) -> Found:
+        own = f"{state.wheel} in {self.path}"
+        return Found("Node.js", f"{state.system}, the system's own" if state.system else own)
+
     def apply(self) -> None:
         new = self._new
         shutil.rmtree(new, ignore_errors=True)
@@ -158,6 +162,12 @@ class NpmProject(Resource):
         goes = f"; {left} are replaced" if left else ""
         what = f"npm packages in {self.path}: {names} and {len(wanted) - 1} it needs{goes}"
         return Change(kind, what)
+
+    def found(self, state: ProjectState) -> Found:
+        names = [(path.rpartition("node_modules/")[2], v) for path, v in state.packages.items()]
+        lines = [f"{name} {version}" for name, version in names]
+        what = f"npm packages in {self.path}"
+        return Found(what, f"{len(lines)} packages", "\n".join(lines))
 
     def apply(self) -> None:
         assert self.runtime is not None

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from runbook import machine, safe_files
 from runbook.resources import dpkg
-from runbook.resources.base import Change, Resource
+from runbook.resources.base import Change, Found, Resource
 
 SHOWN = 3
 
@@ -41,6 +41,9 @@ class AptPackage(Resource):
 
     def change(self, state: PackageState) -> Change | None:
         return None if state.version else Change("create", f"Debian package {self.name}")
+
+    def found(self, state: PackageState) -> Found:
+        return Found(f"Debian package {self.name}", state.version)
 
     def backup(self, backups: Path) -> None:
         """Which packages are there: what apt-get installs along with it is not among them.

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from runbook import facts, machine, safe_files
 from runbook.errors import PlanError
-from runbook.resources.base import Change, Resource, extent, unified
+from runbook.resources.base import Change, Found, Resource, extent, unified
 from runbook.resources.uv import CACHE, LOCK, uv_in
 
 PATIENCE_SECONDS = 10
@@ -79,6 +79,11 @@ class PythonEnvironment(Resource):
             "\n".join(n for n, _ in lines if n), "\n".join(w for _, w in lines), self.path
         )
         return Change("update", f"virtual environment {self.path}, {len(lines)} packages", diff)
+
+    def found(self, state: EnvironmentState) -> Found:
+        lines = [f"{name}=={version}" for name, version in (state.packages or {}).items()]
+        what = f"virtual environment {self.path}"
+        return Found(what, f"{len(lines)} packages", "\n".join(lines))
 
     def _refuse_others(self) -> None:
         """What stands in the way of a new environment is removed: it must be none but ours."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from runbook import safe_files, secrets
 from runbook.resources.base import Change, unified
@@ -19,6 +20,8 @@ class SecretFile(Owned):
 
     mode: int = 0o600
     value: str = field(default="", repr=False)
+
+    noun: ClassVar[str] = "secret file"
 
     def read(self) -> FileState:
         return look(self.path, with_hash=True)

@@ -11,7 +11,8 @@ from typing import ClassVar
 import psutil
 
 from runbook import machine
-from runbook.resources.base import Change, Resource
+from runbook.outcome import Outcome
+from runbook.resources.base import Change, Found, Resource
 from runbook.resources.service import Program, Service
 
 STOP_SECONDS = 30
@@ -55,6 +56,9 @@ class Supervisor(Service):
         shown = "; ".join(f"{name}: {why}" for name, why in reasons.items())
         return Change("update", f"restart under supervisor: {shown}")
 
+    def found(self, state: SupervisorState) -> Found:
+        return Found("under supervisor", f"{', '.join(state.running)} run")
+
     def _restarts(self, state: SupervisorState) -> dict[str, str]:
         running = [p for p in self.programs if p.name in state.running]
         reasons = {p.name: p.why_restart(self.pid(p.name)) for p in running}
@@ -90,7 +94,7 @@ class Supervisor(Service):
         outlives = {machine.KERNEL_VARIABLE: ""}  # the kernel that starts it
         machine.run([self.bin / "supervisord", "-c", self.conf], env=outlives)
 
-    def _control(self, *words: str, check: bool = True) -> machine.Outcome:
+    def _control(self, *words: str, check: bool = True) -> Outcome:
         return machine.run([self.bin / "supervisorctl", "-c", self.conf, *words], check=check)
 
 
@@ -112,6 +116,9 @@ class BootLinks(Resource):
 
     def change(self, state: BootState) -> Change | None:
         return None if state.linked else Change("create", f"start {self.name} at boot")
+
+    def found(self, state: BootState) -> Found:
+        return Found(f"init script {self.name}", "started at boot")
 
     def apply(self) -> None:
         machine.run(["update-rc.d", self.name, "defaults"])

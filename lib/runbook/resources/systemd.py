@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from runbook import machine
-from runbook.resources.base import Change
+from runbook.resources.base import Change, Found
 from runbook.resources.service import Program, Service, ServiceState
 
 
@@ -39,6 +39,9 @@ class SystemdService(Service):
         if why:
             return Change("update", f"restart {self.unit}: {why}")
         return None if state.enabled else Change("update", f"start {self.unit} at boot")
+
+    def found(self, state: ServiceState) -> Found:
+        return Found(self.unit, "runs, and is started at boot")
 
     def apply(self) -> None:
         machine.run(["systemctl", "daemon-reload"])

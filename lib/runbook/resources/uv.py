@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 from uv import find_uv_bin
 
 from runbook import machine
+from runbook.outcome import Outcome
 from runbook.resources.file import File
 
 #: What uv keeps in the folder for as long as it works there; a crash leaves it.
@@ -37,7 +38,7 @@ class ClosedLock(File):
 
 
 @contextmanager
-def uv_in(folder: Path) -> Iterator[Callable[..., machine.Outcome]]:
+def uv_in(folder: Path) -> Iterator[Callable[..., Outcome]]:
     """A function that runs uv with the words given, to install into ``folder``, which is there.
 
     It takes the options of `machine.run`. The cache is on the same file system, so that uv can
@@ -48,7 +49,7 @@ def uv_in(folder: Path) -> Iterator[Callable[..., machine.Outcome]]:
     cache.mkdir(mode=0o700)
     _close(folder / LOCK)
 
-    def uv(*words: str | Path, **options: Any) -> machine.Outcome:
+    def uv(*words: str | Path, **options: Any) -> Outcome:
         argv = [find_uv_bin(), "--quiet", "--cache-dir", cache, *words]
         return machine.run(argv, env={"TMPDIR": str(cache)}, dies_with_us=True, **options)
 

@@ -15,7 +15,7 @@ from runbook import facts, machine, safe_files
 from runbook.hub.doctor.audit.fact import Fact, judged
 from runbook.hub.doctor.installation import Installation
 from runbook.hub.doctor.sudo import Rule, read_sudo
-from runbook.machine import Outcome
+from runbook.outcome import Outcome
 
 SECONDS = 10.0  # for a place; most take a tenth, and what takes longer is said
 MOST = 8  # paths told by name
