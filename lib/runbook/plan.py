@@ -161,27 +161,19 @@ class Plan:
         rows = [(c.kind, c.summary) for c in self.changes]
         diffs = [(c.summary, secrets.redact(c.diff)) for c in self.changes if c.diff]
         what = _number(rows, "change") if rows else "nothing to change"
+        found = [each.as_json() for each in self.as_wanted]
         return Table(
-            f"Plan {self.stage}: {what}, {len(self.as_wanted)} as wanted",
+            f"Plan {self.stage}: {what}, {len(found)} as wanted",
             ("", "what"),
             rows,
             diffs,
             note=self.note,
-            folded=self._as_wanted(),
+            folded=_as_wanted(found) if found else None,
             data={
                 "plan": [c.as_json() for c in self.changes],
-                "as_wanted": [found.as_json() for found in self.as_wanted],
+                **({"as_wanted": found} if found else {}),
             },
         )
-
-    def _as_wanted(self) -> Table | None:
-        found = [each.as_json() for each in self.as_wanted]
-        if not found:
-            return None
-        rows = [(each["what"], each["value"]) for each in found]
-        texts = [each["text"] for each in found]
-        below = [(_number(text.splitlines(), "line") if text else "", text) for text in texts]
-        return Table(f"{len(rows)} as wanted", ("what", "found"), rows, below=below)
 
     def __str__(self) -> str:
         return str(self.table())
@@ -193,6 +185,13 @@ class Plan:
 def _apply(step: Step) -> None:
     with collecting(step.commands):
         step.resource.apply()
+
+
+def _as_wanted(found: list[dict[str, str]]) -> Table:
+    rows = [(each["what"], each["value"]) for each in found]
+    texts = [each["text"] for each in found]
+    below = [(_number(text.splitlines(), "line") if text else "", text) for text in texts]
+    return Table(f"{len(rows)} as wanted", ("what", "found"), rows, below=below)
 
 
 def _number(things: Sized, noun: str) -> str:

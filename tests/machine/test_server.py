@@ -5,10 +5,11 @@ import re
 
 import pytest
 from debian import Machine
-from hub import GROUP, Installed, latest_record, runbook
+from hub import CHECKOUT, GROUP, Installed, latest_record, runbook
 from visitor import Visitor
 
 pytestmark = pytest.mark.machine
+SMALL = 3000  # KiB of a record: notebooks, pages and logs
 PERSON = f"useradd -m -G {GROUP} ann && echo ann:correct horse | chpasswd"
 
 
@@ -25,6 +26,7 @@ def test_a_second_run_changes_nothing_and_restarts_nothing(server: Machine) -> N
     code, said = runbook(server, "run")
     assert code == 0, said
     assert {s["status"] for s in latest_record(server).values()} == {"unchanged"}
+    says_what_is_in_force(server)
     code, said = runbook(server, "plan")
     assert code == 0, said
     assert "nothing to change" in said
@@ -57,6 +59,22 @@ def test_what_a_person_s_kernel_says_goes_through_sockets_in_their_folder(server
         assert found["transport"] == "ipc"
         assert found["ip"].startswith("/home/ann/.local/share/jupyter/runtime/")
         ann.stop_server()
+
+
+def says_what_is_in_force(machine: Machine) -> None:
+    """The record of a run that changed nothing names each thing with its value, and is small."""
+    stages = latest_record(machine).values()
+    found = {each["what"]: each for stage in stages for each in stage["as_wanted"]}
+    rule = found["file /etc/sudoers.d/jupyterhub"]
+    assert rule["value"] == "root:root 0440"
+    assert rule["text"] == machine.read("/etc/sudoers.d/jupyterhub")
+    version = machine.run(["dpkg-query", "-W", "-f${Version}", "sudo"]).stdout
+    assert found["Debian package sudo"]["value"] == version
+    assert re.search(r"^jupyterhub==\d", found["virtual environment /opt/jupyterhub"]["text"], re.M)
+    assert found["folder /var/lib/jupyterhub"]["value"] == "jupyterhub:jupyterhub 0700"
+    assert found["jupyterhub.service"]["value"] == "runs, and is started at boot"
+    size = machine.run(["sh", "-c", "du -s $(ls -td runs/* | sed 1q)"], cwd=CHECKOUT).stdout
+    assert int(size.split()[0]) < SMALL, size
 
 
 def main_pids(machine: Machine) -> str:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import nbformat
 import pytest
 from compare import accounts, listing
 from debian import Machine, wait_until
 from faults import MINUTES
 from hub import CHECKOUT, Installed, hub_answers
+from nbformat import NotebookNode
 from trees import Layers
 
 pytestmark = pytest.mark.machine
@@ -60,6 +62,22 @@ def test_plain_papermill_executes_a_notebook_with_a_parameter_file(installed: In
             words = [f"notebooks/{name}.ipynb", "/root/out.ipynb", "-f", "params/server.yaml"]
             machine.run([f"{CHECKOUT}/.venv/bin/papermill", *words], cwd=CHECKOUT)
             assert f"{name}: unchanged" in machine.read("/root/out.ipynb")
+        wanted = ["-y", "users: [zoe]", "-p", "create_system_users", "True"]
+        words = ["notebooks/40-pam.ipynb", "/root/out.ipynb", *wanted]
+        machine.run([f"{CHECKOUT}/.venv/bin/papermill", *words], cwd=CHECKOUT)
+        tells_its_commands(machine, nbformat.reads(machine.read("/root/out.ipynb"), 4))
+
+
+def tells_its_commands(machine: Machine, notebook: NotebookNode) -> None:
+    """The notebook alone is the log: what made the account stands below it, and no password."""
+    apply = next(cell for cell in notebook.cells if cell.id == "apply")
+    shown = apply.outputs[0].data
+    for text in (shown["text/plain"], shown["text/html"]):
+        assert "$ useradd --create-home" in text
+        assert "$ chpasswd" in text
+        assert "[exit 0, " in text
+    password = machine.read("/etc/jupyterhub/initial_passwords").split(":")[1].strip()
+    assert password not in nbformat.writes(notebook)
 
 
 def test_a_misspelled_parameter_stops_plain_papermill_too(installed: Installed) -> None:

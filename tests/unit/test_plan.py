@@ -150,7 +150,7 @@ def test_secrets_are_masked_wherever_a_plan_shows_itself() -> None:
 def test_the_runner_reads_the_changes_as_data() -> None:
     data = Plan("stage", [Recorder("a")])._repr_mimebundle_()[DATA_MIME]
     change = {"kind": "update", "summary": "thing a", "diff": "", "undoable": True}
-    assert data == {"plan": [change], "as_wanted": []}
+    assert data == {"plan": [change]}
 
 
 def test_the_heading_counts_changes_and_what_is_as_wanted() -> None:
