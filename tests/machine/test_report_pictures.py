@@ -72,10 +72,10 @@ def test_a_failed_run_says_first_what_failed_why_and_how_to_go_on(
 ) -> None:
     first = _text(records["failed"] / "index.html", tmp_path)[:1500]
     for words in (
-        "✗ Failed at 70-launch",
-        "70-launch, in its checks, before it changed anything",
+        "✗ Failed at 20-configure",
+        "20-configure, in its checks, before it changed anything",
         "port 80: taken by python3 (pid",
-        "stop it, or set another port",
+        "or set another port",
         "./runbook run params/server.yaml --set default_url=/tree --from 20-configure",
     ):
         assert words in first
