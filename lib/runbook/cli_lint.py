@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -20,7 +20,8 @@ from runbook.hub import lint as rules
 from runbook.hub.configuration import Configuration, read_configuration
 from runbook.hub.installed import acting_as, as_writer, hub_python, writer_of
 from runbook.hub.lint import Finding
-from runbook.hub.lint.fix import Correction, corrections
+from runbook.hub.lint.fix import Correction, Fix, Read
+from runbook.hub.lint.fix import fix as corrected
 from runbook.hub.lint.show import blocks, count, masked
 from runbook.order import ROOT
 from runbook.stages import Configure
@@ -52,13 +53,14 @@ def lint(file: Path | None, as_json: bool, fix: bool, code: str | None) -> int:
     stage = _stage()
     path = _readable(file or _usual(stage))
     python = hub_python(Path(stage.prefix))
-    found, configuration = _lint(path, python, stage)
-    if fix and _fix(out, found, path):
-        found, configuration = _lint(path, python, stage)
+    read = _reader(path, python, stage)
+    configuration, found, possible = _checked(read)
+    if fix and _fix(out, found, possible, path):
+        configuration, found, possible = _checked(read)
     if as_json:
-        click.echo(json.dumps(_document(configuration, python, found), indent=1))
+        click.echo(json.dumps(_document(configuration, python, found, possible), indent=1))
     else:
-        _show(out, configuration, python, found)
+        _show(out, configuration, python, found, possible)
     return 1 if any(finding.severity == "error" for finding in found) else 0
 
 
@@ -89,14 +91,20 @@ def _readable(file: Path) -> Path:
     return file
 
 
-def _lint(path: Path, python: Path, stage: Configure) -> tuple[list[Finding], Configuration]:
+def _reader(path: Path, python: Path, stage: Configure) -> Read:
+    """What reads the configuration as its hub does, with other texts for some of its files."""
     ours = path.resolve() == (Path(stage.config_dir) / NAME).resolve()
     known = ours and facts.user_exists(stage.hub_owner[0])
     as_hub = stage.as_hub() if known else as_writer(path)
     folder = Path(stage.state_dir) if known else path.parent
     cwd = folder if folder.is_dir() else None
-    configuration = read_configuration(path.absolute(), python, as_hub, cwd)
-    return rules.lint(configuration), configuration
+    return lambda texts: read_configuration(path.absolute(), python, as_hub, cwd, texts)
+
+
+def _checked(read: Read) -> tuple[Configuration, list[Finding], Fix]:
+    configuration = read({})
+    found = rules.lint(configuration)
+    return configuration, found, corrected(configuration, found, read)
 
 
 def _explain(out: Console, code: str) -> int:
@@ -109,30 +117,44 @@ def _explain(out: Console, code: str) -> int:
     return 0
 
 
-def _fix(out: Console, found: Sequence[Finding], path: Path) -> bool:
+def _fix(out: Console, found: Sequence[Finding], fix: Fix, path: Path) -> bool:
     """Show what would be corrected, ask at a terminal, write; whether anything was written.
 
     It is written as whoever could write ``path``: they may put a link there while root reads.
     """
-    who = writer_of(path)
-    made = corrections(found)
     err = out if out.is_terminal else Console(stderr=True, highlight=False, soft_wrap=True)
-    for correction in made:
+    for correction in fix.corrections:
         for line in correction.diff.splitlines():
             colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
             err.print(Text(masked(line), style=colour))
-    mended = {finding for correction in made for finding in correction.mended}
-    left = len(set(found) - mended)
+    for finding, why in fix.withdrawn.items():
+        err.print(Text(masked(f"{finding.file.name}:{finding.line} stays as it is: {why}")))
+    left = len(set(found) - fix.mended)
     if left:
         things = f"{left} finding{'s' * (left != 1)}"
         err.print(f"{things} cannot be corrected mechanically: see below")
-    if not made or (sys.stdin.isatty() and out.is_terminal and not click.confirm("write this?")):
+    asked = sys.stdin.isatty() and out.is_terminal
+    if not fix.corrections or (asked and not click.confirm("write this?")):
         return False
-    for correction in made:
-        with acting_as(who or writer_of(correction.file)):
-            _write(correction)
+    _write_all(fix.corrections, writer_of(path))
+    for correction in fix.corrections:
         err.print(f"written: {correction.file}")
     return True
+
+
+def _write_all(corrections: Sequence[Correction], who: tuple[int, int] | None) -> None:
+    """Every file, or none: where one may not be written, those before it are as they were."""
+    written: list[Correction] = []
+    try:
+        for each in corrections:
+            with acting_as(who or writer_of(each.file)):
+                _write(each)
+            written.append(each)
+    except ParameterError:
+        for each in written:
+            with acting_as(who or writer_of(each.file)):
+                _write(replace(each, before=each.after, after=each.before))
+        raise
 
 
 def _write(correction: Correction) -> None:
@@ -153,11 +175,11 @@ def _write(correction: Correction) -> None:
 
 
 def _document(
-    configuration: Configuration, python: Path, found: Sequence[Finding]
+    configuration: Configuration, python: Path, found: Sequence[Finding], fix: Fix
 ) -> dict[str, object]:
     """The document of --json; the README says what is in it."""
     findings = [
-        {**asdict(finding), "file": str(finding.file), "fixable": finding.edit is not None}
+        {**asdict(finding), "file": str(finding.file), "fixable": finding in fix.mended}
         for finding in found
     ]
     for each in findings:
@@ -172,7 +194,7 @@ def _document(
 
 
 def _show(
-    out: Console, configuration: Configuration, python: Path, found: Sequence[Finding]
+    out: Console, configuration: Configuration, python: Path, found: Sequence[Finding], fix: Fix
 ) -> None:
     width = min(shutil.get_terminal_size().columns, 100) if out.is_terminal else 100
     for block in blocks(configuration, found, width):
@@ -182,8 +204,7 @@ def _show(
     out.print(Text(said or "no findings", style="bold" if said else "bold green"), end="")
     out.print(f" in {configuration.file}")
     if found:
-        fixable = sum(finding.edit is not None for finding in found)
-        more = f"; --fix corrects {fixable} of them" if fixable else ""
+        more = f"; --fix corrects {len(fix.mended)} of them" if fix.mended else ""
         out.print(Text(f"./runbook lint --explain {found[0].code} says more{more}", style="dim"))
     version = configuration.version or "?"
     out.print(Text(f"checked with JupyterHub {version} of {python}", style="dim"))

@@ -69,9 +69,9 @@ def umask() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def fast() -> Iterator[None]:
     """Configurations are read by one warm interpreter, which knows the corpus's packages."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(CORPUS / "packages"))
-        with warm(tmp_path_factory.mktemp("warm")):
+        with warm():
             yield

@@ -16,18 +16,18 @@ from typing import Any
 
 from runbook import machine
 from runbook.hub import configuration
-from runbook.templates import render
 
 CORPUS = Path(__file__).parent / "lint_corpus"
 SERVER = """
 import functools, gc, json, os, sys
+compiled = functools.lru_cache(2)(lambda text: compile(text, "<stdin>", "exec"))
 import jupyterhub.app, jupyterhub.services.service, jupyterhub.traitlets
 look = jupyterhub.traitlets.entry_points = functools.lru_cache(jupyterhub.traitlets.entry_points)
 jupyterhub.app.JupyterHub()
 gc.freeze()
-program = compile(sys.stdin.readline() and open(sys.argv[1]).read(), "<stdin>", "exec")
 for line in sys.stdin:
-    words, cwd = json.loads(line)
+    words, program, cwd = json.loads(line)
+    program = compiled(program)
     ours, theirs = os.pipe()
     child = os.fork()
     if not child:
@@ -49,23 +49,23 @@ for line in sys.stdin:
 class Warm:
     """A warm interpreter; `run` stands in for `configuration._run`."""
 
-    def __init__(self, program: Path) -> None:
-        program.write_text(render("read_config.py"))
+    def __init__(self) -> None:
         env = {**machine.environment(), "PYTHONDONTWRITEBYTECODE": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(program)],
+            [sys.executable, "-c", SERVER],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env,
         )  # fmt: skip
-        self._say("start")
 
     def _say(self, line: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def run(self, command: list[str], cwd: Path | None) -> tuple[dict[str, Any] | None, str]:
+    def run(
+        self, command: list[str], program: str, cwd: Path | None
+    ) -> tuple[dict[str, Any] | None, str]:
         words = command[command.index("-") :]
-        self._say(json.dumps([words, str(cwd) if cwd else None]))
+        self._say(json.dumps([words, program, str(cwd) if cwd else None]))
         assert self.process.stdout is not None
         document = json.loads(self.process.stdout.readline())
         return (json.loads(document) if document else None), ""
@@ -77,9 +77,9 @@ class Warm:
 
 
 @contextmanager
-def warm(folder: Path) -> Iterator[Warm]:
-    """`read_configuration` reads fast within; ``folder`` keeps the program."""
-    server, usual = Warm(folder / "read_config.py"), configuration._run
+def warm() -> Iterator[Warm]:
+    """`read_configuration` reads fast within."""
+    server, usual = Warm(), configuration._run
     configuration._run = server.run
     try:
         yield server

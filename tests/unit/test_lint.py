@@ -59,6 +59,19 @@ def test_a_mistake_is_found_with_its_code_at_its_line_and_says_what_why_and_what
         assert finding.file == passable / "jupyterhub_config.py"
 
 
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [('c.JupyterHub.allowed_users = {"ann"}', "it is a setting of Authenticator"),
+     ("c.ECSSpawner.region = 1", "write the class's exact name, or install its package"),
+     ("c.SingleSignOnOAuthenticator.client_id = 1", "write the class's exact name"),
+     ("c.Autenticator.admin_users = {'ann'}", "write c.Authenticator.admin_users")],
+)  # fmt: skip
+def test_a_name_that_is_merely_near_is_not_proposed(line: str, remedy: str, tmp_path: Path) -> None:
+    (tmp_path / "case.py").write_text(f"c.Authenticator.allow_all = True\n{line}\n")
+    (finding,) = lint(read(tmp_path / "case.py", tmp_path))
+    assert finding.remedy.startswith(remedy)
+
+
 @pytest.mark.parametrize("case", cases("right"), ids=lambda case: case.stem)
 def test_a_right_configuration_has_no_finding(case: Path, passable: Path) -> None:
     assert lint(read(case, passable)) == []

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from reading import CORPUS
 from test_lint import PYTHON, cases, read
 
-from runbook.hub.configuration import read_configuration
-from runbook.hub.lint import Finding, lint
-from runbook.hub.lint.fix import Correction, corrections
+from runbook.hub.configuration import Configuration, read_configuration
+from runbook.hub.lint import lint
+from runbook.hub.lint.fix import Fix, fix
 
 pytestmark = pytest.mark.usefixtures("fast")
 
 
+def fixed(folder: Path) -> Fix:
+    """What --fix would do to the configuration in ``folder``."""
+    main = folder / "jupyterhub_config.py"
+
+    def read(texts: Mapping[Path, bytes]) -> Configuration:
+        return read_configuration(main, PYTHON, cwd=folder, instead=texts)
+
+    configuration = read({})
+    return fix(configuration, lint(configuration), read)
+
+
 def corrected(text: str, folder: Path) -> str:
-    case = folder / "case.py"
-    case.write_text(text)
-    made = corrections(lint(read(case, folder)))
+    (folder / "jupyterhub_config.py").write_text(text)
+    made = fixed(folder).corrections
     return made[0].after.decode() if made else text
 
 
@@ -35,8 +46,8 @@ def corrected(text: str, folder: Path) -> str:
         ("c.Authenticator.admin_users = 'ann, bob'",
          'c.Authenticator.admin_users = {"ann", "bob"}'),
         ('c.Authenticator.admin_users = set("alice")', 'c.Authenticator.admin_users = {"alice"}'),
-        ("c.JupyterHub.ip = '*'", 'c.JupyterHub.ip = ""'),
-        ("c.JupyterHub.bind_url = 'http://*:80'", 'c.JupyterHub.bind_url = "http://:80"'),
+        ("c.JupyterHub.hub_ip = '*'", 'c.JupyterHub.hub_ip = ""'),
+        ("c.JupyterHub.hub_bind_url = 'http://*:80'", 'c.JupyterHub.hub_bind_url = "http://:80"'),
         ("c.spawner.debug = True", "c.Spawner.debug = True"),
         ("c.Autenticator.auto_login = True", "c.Authenticator.auto_login = True"),
         ("c.JupyterHub.prt = 1", "c.JupyterHub.port = 1"),
@@ -50,8 +61,8 @@ def corrected(text: str, folder: Path) -> str:
     ],
 )  # fmt: skip
 def test_a_mechanical_mistake_is_corrected(wrong: str, right: str | None, tmp_path: Path) -> None:
-    before = f"# é before\nc.Authenticator.allow_all = True\n{wrong}"
-    after = f"# é before\nc.Authenticator.allow_all = True\n{right or ''}"
+    before = f"# é before\nc.Authenticator.allow_existing_users = True\n{wrong}"
+    after = f"# é before\nc.Authenticator.allow_existing_users = True\n{right or ''}"
     rest = "\n\nx  =  1   # stays, as it is \n"
     assert corrected(before + rest, tmp_path) == after + (rest if right else rest[1:])
 
@@ -70,30 +81,20 @@ def test_what_cannot_be_located_for_sure_is_left_alone(text: str, tmp_path: Path
     assert corrected(text, tmp_path) == text
 
 
-def findings(file: Path) -> list[Finding]:
-    return lint(read_configuration(file, PYTHON, cwd=file.parent))
-
-
-def written(made: list[Correction]) -> None:
-    for correction in made:
-        correction.file.write_bytes(correction.after)
-
-
 @pytest.mark.parametrize("case", cases("mistakes"), ids=lambda case: case.stem)
 def test_what_is_corrected_is_not_found_again(case: Path, passable: Path) -> None:
-    before = lint(read(case, passable))
-    made = corrections(before)
-    written(made)
-    after = findings(passable / "jupyterhub_config.py")
-    mended = {(f.code, f.what) for correction in made for f in correction.mended}
-    assert mended & {(f.code, f.what) for f in after} == set()
-    written(corrections(after))
-    again = corrections(findings(passable / "jupyterhub_config.py"))
-    assert again == []
+    read(case, passable)
+    mended: set[tuple[str, str]] = set()
+    while made := fixed(passable).corrections:
+        now = {(finding.code, finding.what) for each in made for finding in each.mended}
+        assert not mended & now
+        mended |= now
+        for each in made:
+            each.file.write_bytes(each.after)
 
 
 def test_the_diff_shows_the_corrected_lines_only(tmp_path: Path) -> None:
-    case = CORPUS / "mistakes/blacklist.py"
-    (made,) = corrections(lint(read(case, tmp_path)))
+    read(CORPUS / "mistakes/blacklist.py", tmp_path)
+    (made,) = fixed(tmp_path).corrections
     changed = re.findall(r"^[-+]c\.\S+", made.diff, re.MULTILINE)
     assert changed == ["-c.Authenticator.blacklist", "+c.Authenticator.blocked_users"]

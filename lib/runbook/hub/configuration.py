@@ -101,6 +101,10 @@ class Configuration:
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: "scopes", "roles" (name and scopes of the default ones), "service_fields".
     vocabulary: Mapping[str, Any] = field(default_factory=dict)
+    #: What was executed: the text of each file that the hub's loader loads, by its path.
+    texts: Mapping[Path, bytes] = field(default_factory=dict)
+    #: File and line of each `load_subconfig` that was executed.
+    subconfigs: frozenset[tuple[Path, int]] = frozenset()
     #: It was read as the hub's own account, which is not ours.
     as_other_account: bool = False
 
@@ -133,12 +137,17 @@ class Configuration:
 
 
 def read_configuration(
-    file: Path, python: Path, as_hub: Sequence[str] = (), cwd: Path | None = None
+    file: Path,
+    python: Path,
+    as_hub: Sequence[str] = (),
+    cwd: Path | None = None,
+    instead: Mapping[Path, bytes] | None = None,
 ) -> Configuration:
     """Read ``file`` with the JupyterHub of the interpreter ``python``, as its account ``as_hub``.
 
     ``as_hub`` are the words that run a command as that account: a configuration is code, and root
     must not execute what the hub's account may write. ``cwd`` is the hub's working folder.
+    ``instead`` are texts that stand in for those of the disk: how it would be read, corrected.
 
     Raises
     ------
@@ -147,7 +156,8 @@ def read_configuration(
         whatever reason, is no error but `Broken`.
     """
     path = Path(os.path.abspath((cwd or Path()) / file))
-    document, said = _run([*as_hub, str(python), "-", str(path), str(SECONDS)], cwd)
+    program = render("read_config.py", instead={str(p): t for p, t in (instead or {}).items()})
+    document, said = _run([*as_hub, str(python), "-", str(path), str(SECONDS)], program, cwd)
     if document is None and said:
         raise _no_reader(python, said)
     reason = "the interpreter was ended by it, or did not end"
@@ -159,7 +169,7 @@ def read_configuration(
     return Configuration(path, "", (), Broken(path, 1, reason), {}, {})
 
 
-def _run(command: list[str], cwd: Path | None) -> tuple[dict[str, Any] | None, str]:
+def _run(command: list[str], program: str, cwd: Path | None) -> tuple[dict[str, Any] | None, str]:
     """The reader's document, and what it said on standard error where it made none.
 
     Not by `machine.run`: masking what the document holds would change the length of tokens.
@@ -167,7 +177,7 @@ def _run(command: list[str], cwd: Path | None) -> tuple[dict[str, Any] | None, s
     env = {**machine.environment(), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         machine.refuse_foreign(command, env["PATH"])
-        process = machine.start(command, render("read_config.py"), env, cwd, own_session=True)
+        process = machine.start(command, program, env, cwd, own_session=True)
     except OSError as error:
         return None, f"{error.filename}: {error.strerror}"
     out, err = "", ""
@@ -203,6 +213,8 @@ def _configuration(file: Path, document: Mapping[str, Any], as_other: bool) -> C
         in_use=document["in_use"],
         values=document["values"],
         vocabulary=document["vocabulary"],
+        texts={Path(p): text.encode("latin-1") for p, text in document["texts"].items()},
+        subconfigs=frozenset((Path(p), line) for p, line in filter(None, document["subconfigs"])),
         as_other_account=as_other,
     )
 

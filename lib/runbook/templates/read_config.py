@@ -55,6 +55,10 @@ LIBRARIES = tuple(
     sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 
+# What stands in for the file of a path: a correction is read before it is written.
+instead = << instead | py >>
+executed = {}  # path -> the text that was executed
+subconfigs = []  # file and line of each call of load_subconfig
 assignments = []
 quiet = 0  # above 0: what happens is traitlets' own doing, or has been noted already
 
@@ -267,14 +271,31 @@ class Noted(Config):
 NotedLazy.__name__, Noted.__name__ = LazyConfigValue.__name__, Config.__name__
 
 
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 class Loader(PyFileConfigLoader):
     """The hub's loader with a `c` that notes."""
 
     def clear(self):
         self.config = Noted()._place_at("")
 
+    def _read_file_as_dict(self):
+        path = os.path.abspath(self.full_filename)
+        text = executed[path] = instead[path] if path in instead else content(path)
+        names = {
+            "c": self.config,
+            "get_config": lambda: self.config,
+            "load_subconfig": self.load_subconfig,
+            "__file__": self.full_filename,
+        }
+        exec(compile(text, self.full_filename, "exec"), names, names)
+
     def load_subconfig(self, fname, path=None):
         global quiet
+        subconfigs.append(place())
         loader = type(self)(fname, path if path is not None else self.path)
         try:
             config = loader.load_config()
@@ -577,6 +598,8 @@ def read(path, seconds):
         "classes": {name: class_facts(cls) for name, cls in sorted(classes.items())},
         "in_use": {role: name_of(cls) for role, cls in used.items()},
         "vocabulary": vocabulary(),
+        "texts": {path: text.decode("latin-1") for path, text in executed.items()},
+        "subconfigs": subconfigs,
         "values": {
             path: {trait: safely(plain, value) for trait, value in traits.items()}
             for path, traits in values.items()

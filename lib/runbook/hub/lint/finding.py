@@ -25,6 +25,13 @@ class Edit:
     name: str
     to: str = ""
 
+    @property
+    def new_name(self) -> str:
+        """What the setting is called afterwards; ``c.JupyterHub.Spawner.x`` keeps its beginning."""
+        if self.do != "rename":
+            return self.name
+        return ".".join([*self.name.split(".")[:-2], *self.to.split(".")[-2:]])
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -1,17 +1,25 @@
-"""The mechanical corrections: edits of the very words, everything else stays byte for byte."""
+"""The mechanical corrections: edits of the very words, everything else stays byte for byte.
+
+A correction is made of every place where its setting is named, or not at all: of none that may be
+reached in a way that the text does not spell out, and only where the corrected text, read as the
+hub reads it, differs in that setting alone.
+"""
 
 from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook import safe_files
+from runbook.hub.configuration import Configuration
 from runbook.hub.lint.finding import Edit, Finding
-from runbook.hub.lint.known import class_of
-from runbook.hub.lint.source import tree
+from runbook.hub.lint.mentions import Chain, Source, Unclear
+from runbook.hub.lint.proof import refuted
+from runbook.hub.lint.spans import Span, applied, removal, replacement, value_span
+
+Read = Callable[[Mapping[Path, bytes]], Configuration]
 
 
 @dataclass(frozen=True)
@@ -34,125 +42,193 @@ class Correction:
 
 
 @dataclass(frozen=True)
-class _Span:
-    start: int
-    end: int
-    new: bytes
+class Fix:
+    """What would be written, and why of other findings nothing is."""
+
+    corrections: tuple[Correction, ...]
+    withdrawn: Mapping[Finding, str]
+
+    @property
+    def mended(self) -> set[Finding]:
+        return {finding for each in self.corrections for finding in each.mended}
 
 
-def corrections(findings: Iterable[Finding]) -> list[Correction]:
-    """One for each file with something that can be mended mechanically; nothing is written."""
-    by_file: dict[Path, list[Finding]] = {}
-    for finding in findings:
+def fix(configuration: Configuration, found: Iterable[Finding], read: Read) -> Fix:
+    """Every correction that is proved; nothing is written.
+
+    ``read`` reads the configuration with other texts for some of its files.
+    """
+    groups: dict[Edit, list[Finding]] = {}
+    for finding in found:
         if finding.edit:
-            by_file.setdefault(finding.file, []).append(finding)
-    made = (_corrected(file, found) for file, found in by_file.items())
-    return [correction for correction in made if correction]
+            groups.setdefault(finding.edit, []).append(finding)
+    spans: dict[Edit, frozenset[Span]] = {}
+    reasons: dict[Edit, str] = {}
+    for edit, findings in groups.items():
+        try:
+            spans[edit] = _spans(configuration, edit, findings, spans)
+        except Unclear as unclear:
+            reasons[edit] = str(unclear)
+    proved = _proved(configuration, spans, read, reasons)
+    mended = [finding for edit in proved for finding in groups[edit]]
+    made = _corrections(configuration, [s for edit in proved for s in spans[edit]], mended)
+    withdrawn = {f: why for edit, why in reasons.items() for f in groups[edit]}
+    return Fix(made, withdrawn)
 
 
-def _corrected(file: Path, findings: list[Finding]) -> Correction | None:
-    parsed = tree(file)
-    if parsed is None:
-        return None
-    before = safe_files.glance(file)
-    spans: dict[_Span, list[Finding]] = {}
+def _proved(
+    configuration: Configuration,
+    spans: Mapping[Edit, frozenset[Span]],
+    read: Read,
+    reasons: dict[Edit, str],
+) -> list[Edit]:
+    """The edits that do what they should: all together, else what can be put one on another."""
+
+    def objection(edits: Sequence[Edit]) -> str:
+        texts = applied(configuration.texts, [s for edit in edits for s in spans[edit]])
+        return refuted(configuration, read(texts), edits)
+
+    if not spans or not objection(list(spans)):
+        return list(spans)
+    proved: list[Edit] = []
+    for edit in spans:
+        if reason := objection([*proved, edit]):
+            reasons[edit] = reason
+        else:
+            proved.append(edit)
+    return proved
+
+
+def _corrections(
+    configuration: Configuration, spans: Sequence[Span], mended: Sequence[Finding]
+) -> tuple[Correction, ...]:
+    return tuple(
+        Correction(
+            file, configuration.texts[file], text, tuple(f for f in mended if f.file == file)
+        )
+        for file, text in applied(configuration.texts, spans).items()
+    )
+
+
+def _spans(
+    configuration: Configuration,
+    edit: Edit,
+    findings: Sequence[Finding],
+    taken: Mapping[Edit, frozenset[Span]],
+) -> frozenset[Span]:
+    """Where the edit changes which words; raises `Unclear` where that cannot be told for sure."""
+    sources = _sources(configuration)
+    _refuse_unread(configuration, sources)
+    for source in sources:
+        for name in (edit.name, edit.new_name):
+            source.refuse_hidden_ways(tuple(name.split(".")))
+    kinds = {"rename": _renamed, "value": _valued, "remove": _removed}
+    spans = frozenset(kinds[edit.do](configuration, sources, edit, findings))
+    if any(one.meets(other) for one in spans for others in taken.values() for other in others):
+        raise Unclear("is mended after another one on the same words: run --fix again")
+    return spans
+
+
+def _sources(configuration: Configuration) -> list[Source]:
+    return [Source(file, text) for file, text in configuration.texts.items()]
+
+
+def _refuse_unread(configuration: Configuration, sources: Sequence[Source]) -> None:
+    """Raise `Unclear` where settings come from elsewhere than the files that were executed."""
+    for place in configuration.assignments:
+        if place.file not in configuration.texts:
+            raise Unclear(f"may be set by {place.file.name}, too, which is read in another way")
+    for source in sources:
+        for call in source.calls("load_subconfig"):
+            lines = range(call.lineno, (call.end_lineno or call.lineno) + 1)
+            if not any((source.file, line) in configuration.subconfigs for line in lines):
+                raise Unclear(f"may be set by what {source.at(call)} loads, which was not executed")
+
+
+def _renamed(
+    configuration: Configuration,
+    sources: Sequence[Source],
+    edit: Edit,
+    findings: Sequence[Finding],
+) -> Iterable[Span]:
+    """Every place with the old name; none may have the new one, or one that counts for it."""
+    old, new = tuple(edit.name.split(".")), tuple(edit.new_name.split("."))
+    _refuse_rivals(configuration, sources, old, new)
+    for source in sources:
+        if len(old) > 1 and old[-1] != new[-1]:
+            source.refuse_other_mentions(old[-1], is_class=False)
+        elif len(old) > 1:
+            source.refuse_other_mentions(old[-2], is_class=True)
+    nodes = [(source, node) for source in sources for node in source.settings(old)]
     for finding in findings:
-        for span in _spans(parsed, before, finding):
-            if all(span == other or _apart(span, other) for other in spans):
-                spans.setdefault(span, []).append(finding)
-    after = before
-    for span in sorted(spans, key=lambda span: span.start, reverse=True):
-        after = after[: span.start] + span.new + after[span.end :]
-    mended = tuple(finding for found in spans.values() for finding in found)
-    return Correction(file, before, after, mended) if _is_python(after) and mended else None
+        if not any(_is_at(finding, source, node) for source, node in nodes):
+            raise Unclear("is not written out where it is set")
+    for source, node in nodes:
+        base: ast.expr = node
+        for _ in old[-2:]:
+            assert isinstance(base, ast.Attribute)
+            base = base.value
+        yield replacement(source, node, base, ".".join(new[-2:]))
 
 
-def _apart(one: _Span, other: _Span) -> bool:
-    return one.end <= other.start or other.end <= one.start
+def _refuse_rivals(
+    configuration: Configuration, sources: Sequence[Source], old: Chain, new: Chain
+) -> None:
+    """Raise `Unclear` where the new name, for this class or a relative, is there already."""
+    for source in sources:
+        for node in source.nodes:
+            chain = source.chain(node) if isinstance(node, ast.Attribute) else None
+            if chain and chain != old and _rival(configuration, chain, new):
+                raise Unclear(f"would meet c.{'.'.join(chain)}, at {source.at(node)}")
 
 
-def _is_python(text: bytes) -> bool:
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError):
+def _rival(configuration: Configuration, chain: Chain, new: Chain) -> bool:
+    """Whether both are one setting, of a class and of one that it descends from."""
+    if len(chain) < 2 or chain[-1] != new[-1]:
         return False
-    return True
+    one, other = (configuration.classes.get(name) for name in (chain[-2], new[-2]))
+    related = one and other and (one.name in other.ancestors or other.name in one.ancestors)
+    return chain[-2] == new[-2] or bool(related)
 
 
-def _spans(parsed: ast.Module, text: bytes, finding: Finding) -> Iterator[_Span]:
-    edit = finding.edit
-    if edit is None:
-        return
-    for statement in ast.walk(parsed):
-        if not isinstance(statement, ast.stmt) or statement.lineno != finding.line:
-            continue
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Attribute) and _is_setting(node, edit.name):
-                yield from _edited(parsed, text, statement, node, edit)
+def _is_at(finding: Finding, source: Source, node: ast.AST) -> bool:
+    statement = source.statement(node)
+    return source.file == finding.file and (
+        statement.lineno <= finding.line <= (statement.end_lineno or 0)
+    )
 
 
-def _is_setting(node: ast.Attribute, name: str) -> bool:
-    section, _, trait = name.rpartition(".")
-    if node.attr != trait:
-        return False
-    if not section:
-        return isinstance(node.value, ast.Name)
-    return isinstance(node.value, ast.Attribute) and node.value.attr == class_of(section)
+def _valued(
+    configuration: Configuration,
+    sources: Sequence[Source],
+    edit: Edit,
+    findings: Sequence[Finding],
+) -> Iterable[Span]:
+    """The values that were found wrong; the setting may be assigned, and nothing else."""
+    for source, assignment in _assignments(sources, edit):
+        if any(_is_at(finding, source, assignment) for finding in findings):
+            yield value_span(source, assignment.value, edit.to)
 
 
-def _edited(
-    parsed: ast.Module, text: bytes, statement: ast.stmt, node: ast.Attribute, edit: Edit
-) -> Iterator[_Span]:
-    if edit.do == "rename":
-        base = node.value.value if isinstance(node.value, ast.Attribute) else node.value
-        name = ".".join(edit.to.split(".")[-2:])
-        yield _span(text, node, _source(text, base) + b"." + name.encode())
-    elif edit.do == "remove" and statement in parsed.body:
-        yield from _whole_lines(parsed, text, statement)
-    elif edit.do == "value" and isinstance(statement, ast.Assign):
-        new = _value(text, statement.value, edit.to)
-        if new:
-            yield _span(text, statement.value, new)
+def _removed(
+    configuration: Configuration,
+    sources: Sequence[Source],
+    edit: Edit,
+    findings: Sequence[Finding],
+) -> Iterable[Span]:
+    for source, assignment in _assignments(sources, edit):
+        yield removal(source, assignment)
 
 
-def _value(text: bytes, value: ast.expr, to: str) -> bytes:
-    """The new text for a literal; set("alice") becomes {"alice"}; empty where it is none."""
-    if isinstance(value, ast.Constant):
-        return to.encode()
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "set":
-        argument = value.args[0] if len(value.args) == 1 else None
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-            return b"{" + _source(text, argument) + b"}"
-    return b""
-
-
-def _whole_lines(parsed: ast.Module, text: bytes, statement: ast.stmt) -> Iterator[_Span]:
-    """The lines of a statement, with the comment behind it, where nothing else stands on them."""
-    first, last = statement.lineno, statement.end_lineno or statement.lineno
-    others = (s for s in parsed.body if s is not statement)
-    if all((s.end_lineno or 0) < first or s.lineno > last for s in others):
-        starts = _line_starts(text)
-        yield _Span(starts[first - 1], starts[last] if last < len(starts) else len(text), b"")
-
-
-def _span(text: bytes, node: ast.expr, new: bytes) -> _Span:
-    return _Span(*_offsets(text, node), new)
-
-
-def _source(text: bytes, node: ast.expr) -> bytes:
-    start, end = _offsets(text, node)
-    return text[start:end]
-
-
-def _offsets(text: bytes, node: ast.expr) -> tuple[int, int]:
-    starts = _line_starts(text)
-    end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
-    return starts[node.lineno - 1] + node.col_offset, starts[end_line - 1] + end_column
-
-
-def _line_starts(text: bytes) -> list[int]:
-    """Where each line begins; Python ends one at \\n, \\r\\n or \\r."""
-    starts = [0]
-    for line in text.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
-    return starts
+def _assignments(sources: Sequence[Source], edit: Edit) -> list[tuple[Source, ast.Assign]]:
+    """Every ``c.A.b = value``; raises `Unclear` where the setting is used in another way."""
+    found = []
+    for source in sources:
+        for node in source.settings(tuple(edit.name.split("."))):
+            parent = source.parents[node]
+            if not isinstance(parent, ast.Assign) or parent.targets != [node]:
+                raise Unclear(f"is used in another way, too, at {source.at(node)}")
+            found.append((source, parent))
+    if not found:
+        raise Unclear("is not written out where it is set")
+    return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,32 @@ def nearest(name: str, names: list[str]) -> list[str]:
     if len(near) > 1 and ratios[0] - ratios[1] >= LEAD:
         near = near[:1]
     return [by_plain[each] for each in near]
+
+
+def slip(name: str, names: Iterable[str]) -> str:
+    """The one of ``names`` that ``name`` is by a slip of the pen; empty where it may be another.
+
+    A slip is a matter of capitals and underscores, or of one small letter: too many, missing,
+    wrong, or changed for its neighbour. "XSpawner" is a class that somebody may have.
+    """
+    known = set(names)
+    found = [each for each in known if _plain(each) == _plain(name)] or [
+        each for each in known if len(each) > 3 and _is_one_letter_off(each, name)
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def _is_one_letter_off(one: str, other: str) -> bool:
+    one, other = _where_they_part(one, other)
+    one, other = _where_they_part(one[::-1], other[::-1])
+    small = all(char.islower() or char == "_" for char in one + other)
+    return small and (max(len(one), len(other)) == 1 or (len(one) == 2 and one == other[::-1]))
+
+
+def _where_they_part(one: str, other: str) -> tuple[str, str]:
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    start = len(list(same))
+    return one[start:], other[start:]
 
 
 def _plain(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runbook.hub.configuration import Assignment, Configuration
 from runbook.hub.lint.finding import Edit, Finding, at
-from runbook.hub.lint.known import ROLES, class_of, known, listed, nearest, user_of
+from runbook.hub.lint.known import ROLES, class_of, known, listed, nearest, slip, user_of
 
 # Bases that nobody configures by name.
 ABSTRACT = ("Application", "LoggingConfigurable", "SingletonConfigurable", "NewToken", "UpgradeDB")
@@ -31,10 +31,22 @@ def _unknown_class(configuration: Configuration, place: Assignment, name: str) -
         remedy = "move it into jupyter_server_config.py, for example in /etc/jupyter"
         what = f"{name} is a class of the single-user server, not of the hub"
         return at(place, "JH106", "error", what, why, remedy)
-    near = nearest(name, [each for each in configuration.classes if each not in ABSTRACT])
-    remedy = _instead(f"c.{near[0]}.{place.trait}") if near else "write the class's exact name"
-    edit = Edit("rename", place.name, f"{near[0]}.{place.trait}") if len(near) == 1 else None
+    known_names = [each for each in configuration.classes if each not in ABSTRACT]
+    meant = slip(name, known_names)
+    edit = None
+    if meant and place.trait in configuration.classes[meant].traits:
+        edit = Edit("rename", place.name, f"{meant}.{place.trait}")
+    near = [each for each in nearest(name, known_names) if _takes(configuration, each, place.trait)]
+    remedy = "write the class's exact name, or install its package beside JupyterHub"
+    if near:
+        remedy = _instead(f"c.{near[0]}.{place.trait}")
     return at(place, "JH101", "error", f"there is no class {name}", SILENT, remedy, edit)
+
+
+def _takes(configuration: Configuration, name: str, trait: str) -> bool:
+    """Whether a class has a setting ``trait``, by its present or an earlier name."""
+    user = user_of(configuration, name)
+    return user is not None and (trait in user.traits or trait in user.deprecated_aliases)
 
 
 def unknown_traits(configuration: Configuration) -> Iterator[Finding]:
@@ -67,17 +79,19 @@ def _is_elsewhere(configuration: Configuration, place: Assignment) -> bool:
 
 def _unknown_trait(configuration: Configuration, place: Assignment, name: str) -> Finding:
     facts, user = configuration.classes[name], user_of(configuration, name)
-    near = nearest(place.trait, [*facts.traits, *(user.traits if user else ())])
+    names = [*facts.traits, *(user.traits if user else ())]
+    meant, near = slip(place.trait, names), nearest(place.trait, names)
     homes = [n for n, c in configuration.classes.items() if place.trait in c.traits]
     own = [home for home in homes if configuration.classes[home].traits[place.trait].owner == home]
     edit = None
-    if near:
-        remedy = _instead(f"c.{name}.{near[0]}")
-        edit = Edit("rename", place.name, f"{name}.{near[0]}") if len(near) == 1 else None
-    elif len(own) == 1:
+    if not meant and len(own) == 1:
         remedy = f"it is a setting of {own[0]}: write c.{own[0]}.{place.trait}"
+    elif meant or near:
+        remedy = _instead(f"c.{name}.{meant or near[0]}")
     else:
         remedy = "remove the line, or look up the name: ./runbook lint --explain JH102"
+    if meant and facts.module.startswith("jupyterhub."):  # another may read what it likes
+        edit = Edit("rename", place.name, f"{name}.{meant}")
     why = "JupyterHub says 'not recognized' at most, and the setting has no effect"
     what = f"{name} has no setting {place.trait}"
     return at(place, "JH102", "error", what, why, remedy, edit)

@@ -16,7 +16,7 @@ def wrong_types(configuration: Configuration) -> Iterator[Finding]:
     for place in configuration.assignments:
         if place.problem and place.trait in CLASSES:
             yield _no_class(place)
-        elif place.problem and not _is_set_of_names(configuration, place):
+        elif place.problem and not (place.type == "str" and _is_set_of_names(configuration, place)):
             why = EXITS
             if user_of(configuration, class_of(place.section)) and "Spawner" in place.section:
                 why = "every server fails to start with it"
