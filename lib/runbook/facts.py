@@ -220,6 +220,14 @@ def first_open_port() -> int:
     return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes that ``pid`` has started, and those that they have; none for 0."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)] if pid else []
+    except psutil.Error:
+        return []
+
+
 def processes(word: str) -> Iterator[psutil.Process]:
     """Processes with ``word`` in their command line."""
     for process in psutil.process_iter(["cmdline"]):

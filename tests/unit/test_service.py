@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +15,8 @@ from fakes import FakePrograms
 
 from runbook import facts
 from runbook.resources import File, Program, SystemdService
-from runbook.resources.service import ServiceState
+from runbook.resources.service import ServiceState, _files
+from runbook.resources.systemd import read_by_systemd
 
 ME = os.getpid()
 
@@ -23,60 +27,97 @@ class GroupEntry(NamedTuple):
     gr_gid: int
 
 
-def newer(path: Path) -> Path:
-    """Make ``path`` look changed after this process was started."""
-    soon = time.time() + 60
-    os.utime(path, (soon, soon))
-    return path
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """A folder as it was when the process ``running`` was started."""
+    (tmp_path / "conf/d").mkdir(parents=True)
+    for name in ("token", "d/99-local.py", "d/removed.py"):
+        (tmp_path / "conf" / name).write_text("before")
+    time.sleep(0.05)  # the clocks of files and of processes go in steps
+    return tmp_path / "conf"
 
 
-def older(path: Path) -> Path:
-    os.utime(path, (0, 0))
-    return path
+@pytest.fixture
+def running(conf: Path) -> Iterator[int]:
+    with process() as pid:
+        time.sleep(0.05)
+        yield pid
 
 
-def test_a_process_as_new_as_its_inputs_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "conf").touch()
-    older(tmp_path / "conf")
-    assert Program("hub", [tmp_path / "conf"]).why_restart(ME) == ""
+@contextmanager
+def process() -> Iterator[int]:
+    """A process started now."""
+    started = subprocess.Popen(["sleep", "600"])
+    try:
+        yield started.pid
+    finally:
+        started.kill()
+        started.wait()
 
 
-def test_a_newer_input_is_a_reason(tmp_path: Path) -> None:
-    (tmp_path / "conf").touch()
-    path = newer(tmp_path / "conf")
-    assert Program("hub", [path]).why_restart(ME) == f"{path} is newer than the running process"
+def test_a_process_as_new_as_its_inputs_goes_on(conf: Path, running: int) -> None:
+    assert Program("hub", [conf]).why_restart(running) == ""
 
 
-def test_a_newer_file_in_a_folder_is_a_reason(tmp_path: Path) -> None:
-    (tmp_path / "d/e").mkdir(parents=True)
-    (tmp_path / "d/e/99-local.py").touch()
-    newer(tmp_path / "d/e/99-local.py")
-    older(tmp_path / "d/e"), older(tmp_path / "d")
-    assert "99-local.py is newer" in Program("hub", [tmp_path / "d"]).why_restart(ME)
+def test_a_file_changed_an_instant_after_the_start_is_a_reason(conf: Path, running: int) -> None:
+    (conf / "token").write_text("after")
+    why = Program("hub", [conf / "token"]).why_restart(running)
+    assert why == f"{conf / 'token'} is newer than the running process"
 
 
-def test_bytecode_is_no_reason(tmp_path: Path) -> None:
-    (tmp_path / "d/__pycache__").mkdir(parents=True)
-    newer(tmp_path / "d/__pycache__"), older(tmp_path / "d")
-    assert Program("hub", [tmp_path / "d"]).why_restart(ME) == ""
+def test_a_file_changed_in_a_folder_is_a_reason(conf: Path, running: int) -> None:
+    (conf / "d/99-local.py").write_text("after")
+    assert "99-local.py is newer" in Program("hub", [conf]).why_restart(running)
 
 
-def test_of_site_packages_its_own_time_tells(tmp_path: Path) -> None:
-    (tmp_path / "site-packages").mkdir()
-    (tmp_path / "site-packages/deep").touch()
-    newer(tmp_path / "site-packages/deep"), older(tmp_path / "site-packages")
-    assert Program("hub", [tmp_path / "site-packages"]).why_restart(ME) == ""
+def test_a_file_taken_away_is_a_reason(conf: Path, running: int) -> None:
+    (conf / "d/removed.py").unlink()
+    assert f"{conf}/d is newer" in Program("hub", [conf]).why_restart(running)
+
+
+def test_a_file_put_back_with_its_old_time_is_a_reason(conf: Path, running: int) -> None:
+    (conf.parent / "kept").write_text("older")
+    os.utime(conf.parent / "kept", (0, 0))
+    (conf.parent / "kept").replace(conf / "token")
+    assert "token is newer" in Program("hub", [conf / "token"]).why_restart(running)
+
+
+def test_a_file_with_a_time_to_come_is_no_reason_again_and_again(conf: Path) -> None:
+    os.utime(conf / "token", (time.time() + 9e4, time.time() + 9e4))
+    time.sleep(0.05)
+    with process() as pid:
+        assert Program("hub", [conf / "token"]).why_restart(pid) == ""
+
+
+def test_what_a_link_leads_to_is_a_reason(conf: Path, running: int) -> None:
+    (conf.parent / "link").symlink_to(conf / "token")
+    (conf / "token").write_text("after")
+    assert "link is newer" in Program("hub", [conf.parent / "link"]).why_restart(running)
+
+
+def test_what_the_manager_read_is_a_reason(conf: Path, running: int) -> None:
+    (conf / "token").write_text("after")
+    assert "token is newer" in Program("hub").why_restart(running, [conf / "token"])
+
+
+def test_bytecode_is_no_reason(conf: Path) -> None:
+    (conf / "d/__pycache__").mkdir()
+    (conf / "d/__pycache__/x.pyc").touch()
+    assert not {p for p in _files([conf]) if "__pycache__" in p.parts}
+
+
+def test_of_site_packages_its_own_time_tells(conf: Path) -> None:
+    packages = conf.rename(conf.with_name("site-packages"))
+    assert list(_files([packages])) == [packages]
 
 
 def test_an_input_that_is_not_there_is_no_reason(tmp_path: Path) -> None:
     assert Program("hub", [tmp_path / "none"]).why_restart(ME) == ""
 
 
-def test_a_link_to_nothing_that_an_editor_left_is_no_reason(tmp_path: Path) -> None:
-    (tmp_path / "d").mkdir()
-    (tmp_path / "d/.#99-local.py").symlink_to("root@host.123")
-    older(tmp_path / "d")
-    assert Program("hub", [tmp_path / "d"]).why_restart(ME) == ""
+def test_a_link_to_nothing_that_an_editor_left_is_no_reason(conf: Path) -> None:
+    (conf / "d/.#99-local.py").symlink_to("root@host.123")
+    assert conf / "d/.#99-local.py" not in set(_files([conf]))
 
 
 def test_a_change_that_the_process_follows_is_a_reason(
@@ -163,3 +204,27 @@ def test_a_unit_is_put_back_as_it_was(
 ) -> None:
     systemd(programs, enabled=True, pid=ME).restore(before, Path())
     assert [call[1:] for call in programs.calls()] == words
+
+
+def test_the_files_that_decide_how_a_unit_is_started_are_those_that_systemd_names(
+    programs: FakePrograms,
+) -> None:
+    said = "FragmentPath=/etc/u\nDropInPaths=/run/a.conf /run/b.conf\n"
+    programs.add("systemctl", f"printf '{said}EnvironmentFiles=/etc/env (ignore_errors=no)\n'")
+    files = ["/etc/u", "/run/a.conf", "/run/b.conf", "/etc/env"]
+    assert [*map(str, read_by_systemd("hub.service"))] == [
+        *files,
+        "/etc/systemd/system/hub.service.d",
+    ]
+
+
+def test_a_unit_whose_drop_in_is_newer_is_restarted(
+    programs: FakePrograms, conf: Path, running: int
+) -> None:
+    body = f'case "$*" in *MainPID*) echo {running} ;; show*) echo DropInPaths={conf}/token ;; esac'
+    programs.add("systemctl", body)
+    (conf / "token").write_text("after")
+    service = SystemdService("hub.service", Program("hub"))
+    change = service.change(service.read())
+    assert change is not None
+    assert change.summary == f"restart hub.service: {conf}/token is newer than the running process"

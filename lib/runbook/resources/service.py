@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import grp
+import os
+import time
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-import psutil
-
 from runbook import facts
 from runbook.resources.base import Resource
-
-# The kernel tells a process's start by a boot time rounded to the second (proc_stat(5), btime).
-SLACK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -57,14 +55,17 @@ class Program:
     group: str = ""
     pending: str = ""
 
-    def why_restart(self, pid: int) -> str:
-        """Why the process ``pid`` should be started anew; empty where it should not."""
+    def why_restart(self, pid: int, manager_read: Sequence[Path] = ()) -> str:
+        """Why the process ``pid`` should be started anew; empty where it should not.
+
+        ``manager_read`` are files that its manager read when it started it.
+        """
         if self.pending:
             return self.pending
         moved = [r for r in self.follows if r.change(r.read()) is not None]
         if moved:
             return f"{moved[0]} changes"
-        newer = _first_newer(self.inputs, psutil.Process(pid).create_time() + SLACK_SECONDS)
+        newer = _first_newer([*self.inputs, *manager_read], started(pid))
         if newer:
             return f"{newer} is newer than the running process"
         if self.group and not _in_group(pid, self.group):
@@ -72,11 +73,27 @@ class Program:
         return ""
 
 
+def started(pid: int) -> float:
+    """When a process was started, by the clock as it goes now; at most 0.01 s too early.
+
+    The kernel counts from the boot, whose time it tells rounded to a second (proc_stat(5), btime).
+    """
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(ticks) / os.sysconf("SC_CLK_TCK")
+    return time.time() - age
+
+
 def _first_newer(inputs: Iterable[Path], since: float) -> Path | None:
-    for path in _files(inputs):
-        if path.lstat().st_mtime > since:
-            return path
-    return None
+    return next((path for path in _files(inputs) if _changed(path) > since), None)
+
+
+def _changed(path: Path) -> float:
+    """When a file, or the link to it, became what it is: who copies or moves an older one there
+    may set its time of modification, but not this one."""
+    times = [path.lstat().st_ctime]
+    with suppress(OSError):  # a link to nothing
+        times.append(path.stat().st_ctime)
+    return max(times)
 
 
 def _files(inputs: Iterable[Path]) -> Iterator[Path]:

@@ -61,7 +61,7 @@ class Supervisor(Service):
 
     def _restarts(self, state: SupervisorState) -> dict[str, str]:
         running = [p for p in self.programs if p.name in state.running]
-        reasons = {p.name: p.why_restart(self.pid(p.name)) for p in running}
+        reasons = {p.name: p.why_restart(self.pid(p.name), [self.conf]) for p in running}
         return {name: why for name, why in reasons.items() if why}
 
     def apply(self) -> None:

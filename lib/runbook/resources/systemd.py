@@ -17,6 +17,19 @@ def main_pid(unit: str) -> int:
     return int(shown) if shown.isdigit() else 0
 
 
+def read_by_systemd(unit: str) -> list[Path]:
+    """The files that decide how ``unit`` is started: its own, drop-ins, files of its environment.
+
+    A drop-in that systemd has not read yet is not among them; its folder is.
+    """
+    names = ("FragmentPath", "DropInPaths", "EnvironmentFiles")
+    words = [word for name in names for word in ("-p", name)]
+    shown = machine.run(["systemctl", "show", *words, unit], check=False).stdout
+    values = [line.partition("=")[2] for line in shown.splitlines()]
+    read = [Path(word) for value in values for word in value.split() if word.startswith("/")]
+    return [*read, Path("/etc/systemd/system", f"{unit}.d")]
+
+
 @dataclass
 class SystemdService(Service):
     """A unit that runs, with what is on disk now, and is started at boot."""
@@ -35,7 +48,7 @@ class SystemdService(Service):
         if not state.running:
             return Change("create", f"start {self.unit}, now and at boot")
         assert self.program is not None
-        why = self.program.why_restart(main_pid(self.unit))
+        why = self.program.why_restart(main_pid(self.unit), read_by_systemd(self.unit))
         if why:
             return Change("update", f"restart {self.unit}: {why}")
         return None if state.enabled else Change("update", f"start {self.unit} at boot")

@@ -27,6 +27,7 @@ from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.folders import writable
 from runbook.stages.listening import apart, free, of_this_machine
+from runbook.stages.inputs import read_by_hub, read_by_proxy
 from runbook.stages.managed import HUB, PROXY, Managed
 from runbook.stages.services import ROUTE_SENDER
 from runbook.templates import render
@@ -54,10 +55,8 @@ class Launch(Managed, Configured, Address, Stage):
         return str(self.state("tls/hub.crt")) if self.tls == "self-signed" else self.tls != "files"
 
     def at_start(self) -> Iterator[Check]:
-        programs = {self.pid_of(HUB): "our hub", self.pid_of(PROXY): "our proxy"}
-        ours = {pid: told for pid, told in programs.items() if pid}
         yield from apart(self.ports)
-        yield from free({name: self.ports[name] for name in PORTS[:3]}, ours)
+        yield from free({name: self.ports[name] for name in PORTS[:3]}, self.ours())
         yield of_this_machine(self.bind_ip)
         yield self.cut_off(self.hub_port)
         if facts.is_root():
@@ -110,26 +109,19 @@ class Launch(Managed, Configured, Address, Stage):
         return File(self.bin / "jupyterhub-proxy", owner, group, 0o755, content=content)
 
     def _programs(self, proxy: list[Resource], hub: list[Resource]) -> tuple[Program, Program]:
-        packages = next(iter(Path(self.prefix).glob("lib/python*/site-packages")), Path("/none"))
-        config = Path(self.config_dir)
-        parts = [config / n for n in ("jupyterhub_config.py", "jupyterhub_config.d")]
-        pages = [config / n for n in ("templates", "services")]
-        earlier = self._pending()
+        """Both, with the resources of this plan whose change means a restart."""
         shadow = "shadow" if self.spawner == "sudo" else ""
-        token = self.state("proxy_auth_token")
-        tls = [self.state(f"tls/hub.{kind}") for kind in ("crt", "key")]
+        by_proxy, by_hub = read_by_proxy(self), read_by_hub(self)
+        environment = f"virtual environment {self.prefix},"
         return (
-            Program(PROXY, [self.bin / PROXY, token, *tls], proxy),
-            Program(HUB, [*parts, *pages, packages, token], hub, shadow, earlier),
+            Program(PROXY, by_proxy, proxy, pending=self._pending(*map(str, by_proxy))),
+            Program(HUB, by_hub, hub, shadow, self._pending(environment, *map(str, by_hub))),
         )
 
-    def _pending(self) -> str:
-        """In a dry run: which planned change of an earlier stage the hub would be restarted for."""
-        if not self.dry_run:
-            return ""
-        reads = (self.config_dir, f"virtual environment {self.prefix}")
-        planned = self.earlier_changes()
-        return next((f"{c} changes" for c in planned if any(r in c for r in reads)), "")
+    def _pending(self, *read: str) -> str:
+        """In a dry run: which planned change of an earlier stage will mean a restart."""
+        planned = self.earlier_changes() if self.dry_run else []
+        return next((f"{c} changes" for c in planned if any(r in c for r in read)), "")
 
     def _under_systemd(self, script: File) -> Iterator[Resource]:
         user, group = self.hub_owner
@@ -212,7 +204,7 @@ class Launch(Managed, Configured, Address, Stage):
     def _is_ours(self) -> Check:
         holder, proxy = facts.listener(self.port), self.pid_of(PROXY)
         found = f"{holder}; our proxy has pid {proxy}"
-        holds = holder is not None and holder.pid == proxy
+        holds = holder is not None and self.ours().get(holder.pid) == "our proxy"
         return Check.that(holds, f"who answers on port {self.port} is ours", found)
 
     def _account(self) -> Check:

@@ -45,6 +45,16 @@ class Managed(Paths, ServiceManager):
             return main_pid(f"{program}.service")
         return Supervisor(self.supervisor_conf, Path(self.prefix) / "bin").pid(program)
 
+    def ours(self) -> dict[int, str]:
+        """The processes that are the hub or the proxy, and which of both.
+
+        Node may be a script that starts the real one: what the proxy has started is the proxy. What
+        the hub has started is people's servers.
+        """
+        hub, proxy = self.pid_of(HUB), self.pid_of(PROXY)
+        found = dict.fromkeys([proxy, *facts.descendants(proxy)], "our proxy")
+        return {pid: which for pid, which in {**found, hub: "our hub"}.items() if pid}
+
     def restart(self, program: str) -> None:
         """Start `HUB` or `PROXY` anew."""
         if self.uses_systemd:
