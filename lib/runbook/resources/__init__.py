@@ -13,6 +13,7 @@ from runbook.resources.service import Program
 from runbook.resources.state import StateDirectory, StateFile
 from runbook.resources.supervisor import BootLinks, Supervisor
 from runbook.resources.systemd import SystemdService
+from runbook.resources.tree import ProgramTree
 
 __all__ = [
     "AptPackage",
@@ -28,6 +29,7 @@ __all__ = [
     "NpmProject",
     "Permissions",
     "Program",
+    "ProgramTree",
     "PythonEnvironment",
     "Resource",
     "SecretFile",
