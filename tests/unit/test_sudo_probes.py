@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from runbook.hub.doctor import hardening
-from runbook.hub.doctor.sudo import Bad, Rule, parse_bad, parse_rules
+from runbook.hub.doctor.sudo import (
+    Bad,
+    Rule,
+    parse_bad,
+    parse_rules,
+    remedy,
+    requires_terminal,
+)
 
 MEDIATOR = "/opt/jupyterhub/bin/sudospawner"
 LISTED = f"""Matching Defaults entries for jupyterhub on bare-debian:
@@ -27,6 +36,19 @@ def test_an_account_without_a_rule_has_none() -> None:
 
 def test_a_rule_without_nopasswd_is_not_free() -> None:
     assert [rule.free for rule in parse_rules(LISTED.replace("NOPASSWD: ", ""))] == [False]
+
+
+@pytest.mark.parametrize(
+    ("defaults", "wanted"),
+    [("use_pty", False), ("requiretty", True), ("requiretty, !requiretty", False)],
+)
+def test_the_last_word_about_a_terminal_counts(defaults: str, wanted: bool) -> None:
+    assert requires_terminal(LISTED.replace("use_pty", defaults)) is wanted
+
+
+def test_where_sudo_wants_a_terminal_the_hubs_account_is_to_be_exempt() -> None:
+    told = remedy("sudo: sorry, you must have a tty to run sudo", "jupyterhub")
+    assert "echo 'Defaults:jupyterhub !requiretty' >/etc/sudoers.d/zz-jupyterhub-tty" in told
 
 
 def test_a_syntax_error_is_no_fault_of_permissions() -> None:

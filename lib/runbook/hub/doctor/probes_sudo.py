@@ -15,7 +15,7 @@ from runbook.hub.doctor.seen import Seen
 from runbook.hub.doctor.setting import assign
 from runbook.hub.doctor.sight import Sight
 from runbook.hub.doctor.spawning import Spawning
-from runbook.hub.doctor.sudo import Rule, write_rule
+from runbook.hub.doctor.sudo import Rule, exemption, write_rule
 
 
 def sudo_missing(sight: Sight) -> Iterator[Seen]:
@@ -68,6 +68,15 @@ def sudoers_broken(sight: Sight) -> Iterator[Seen]:
         mend = write_rule(_rule(at), at.sudo.place)
     shown = tuple(f"{each.file}: {each.why}" for each in at.sudo.bad)
     yield Seen(shown, {"file": str(bad.file), "why": bad.why, "mend": (mend,)})
+
+
+def terminal_required(sight: Sight) -> Iterator[Seen]:
+    """sudo is told to want a terminal, and a service has none."""
+    at = sight.spawning
+    if not at.is_sudo or not at.sudo.wants_terminal:
+        return
+    shown = (f"requiretty is in force for {at.account}",)
+    yield Seen(shown, {"account": at.account, "exempt": (exemption(at.account),)})
 
 
 def rule_missing(sight: Sight) -> Iterator[Seen]:
@@ -127,7 +136,7 @@ def _mediator_is_there(at: Spawning) -> bool:
 
 def _refused(at: Spawning) -> list[Person]:
     """Those for whom sudo refuses, where nothing that comes before a rule is to blame."""
-    if not _mediator_is_there(at) or not at.sudo.program:
+    if not _mediator_is_there(at) or not at.sudo.program or at.sudo.wants_terminal:
         return []
     return [person for person in at.people if person.refused]
 

@@ -15,6 +15,8 @@ FOLDER = Path("/etc/sudoers.d")
 SUDOERS = Path("/etc/sudoers")
 #: Where the remedy writes a rule that nobody has written yet; this runbook's own file.
 OWN = FOLDER / "jupyterhub"
+#: What sudo says where `Defaults requiretty` is set, as on hardened servers.
+NO_TERMINAL = "you must have a tty"
 # "    (%jupyterhub-users, !root, !#0) NOPASSWD: /opt/jupyterhub/bin/sudospawner"
 _LISTED = re.compile(r"^ +\((?P<run_as>[^)]*)\) (?P<tags>(?:[A-Z_]+: )*)(?P<commands>.+)$", re.M)
 
@@ -67,6 +69,7 @@ class Sudo:
     rules: tuple[Rule, ...] = ()
     bad: tuple[Bad, ...] = ()
     place: Place = Place(OWN, 0)
+    wants_terminal: bool = False
 
 
 def read_sudo(account: str, path: str) -> Sudo:
@@ -74,11 +77,16 @@ def read_sudo(account: str, path: str) -> Sudo:
     program = shutil.which("sudo", path=path) or ""
     if not program:
         return Sudo("", place=place_of(account))
-    listed = machine.run([program, "-n", "-l", "-U", account], check=False).stdout
+    asked = machine.run([program, "-n", "-l", "-U", account], check=False)
+    listed = asked.stdout
     said = machine.run(["visudo", "-c"], check=False)
     complaints = "" if said.ok else said.stdout + said.stderr
     return Sudo(
-        program, tuple(parse_rules(listed)), tuple(parse_bad(complaints)), place_of(account)
+        program,
+        tuple(parse_rules(listed)),
+        tuple(parse_bad(complaints)),
+        place_of(account),
+        NO_TERMINAL in asked.stderr or requires_terminal(listed),
     )
 
 
@@ -88,6 +96,27 @@ def refusal(program: str, account: str, person: str, command: str) -> str | None
     done = machine.run(words, check=False)
     said = done.stderr.strip() or f"{shlex.join(words)}: not allowed"
     return None if done.ok else said.splitlines()[-1]
+
+
+def requires_terminal(listed: str) -> bool:
+    """Whether ``requiretty`` is in force for the account, by the output of ``sudo -l``."""
+    defaults = listed.partition("may run the following")[0]
+    words = re.findall(r"!?requiretty\b", defaults)  # the last one counts
+    return words[-1:] == ["requiretty"]
+
+
+def exemption(account: str) -> str:
+    """The command by which sudo wants no terminal of ``account``; a later file counts more."""
+    file = FOLDER / f"zz-{account.replace('.', '-')}-tty"
+    line = shlex.quote(f"Defaults:{account} !requiretty")
+    return f"echo {line} >{file}; chmod 0440 {file}; visudo -c"
+
+
+def remedy(said: str, account: str) -> str:
+    """What to do where sudo refused ``account`` and ``said`` why."""
+    if NO_TERMINAL in said:
+        return f"sudo wants a terminal, which a service has not (requiretty): {exemption(account)}"
+    return "look at /etc/sudoers.d"
 
 
 def parse_rules(listed: str) -> Iterator[Rule]:
