@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from runbook import __version__, cli_doctor, cli_lint, cli_read, display, facts, params, summary
+from runbook.environment import settle
 from runbook.errors import ParameterError, RunbookError
 from runbook.lock import Locked
 from runbook.machine import usual_remedy
@@ -228,6 +229,7 @@ for _command in (*cli_read.COMMANDS, *cli_lint.COMMANDS, *cli_doctor.COMMANDS):
 
 def main() -> NoReturn:
     """Run the command line; exit codes as in the README."""
+    settle()
     try:
         sys.exit(cli.main(standalone_mode=False, prog_name="./runbook") or DONE)
     except click.ClickException as error:
@@ -235,15 +237,10 @@ def main() -> NoReturn:
         sys.exit(USAGE)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
-    except Locked as error:
-        _complain(error)
-        sys.exit(LOCKED)
-    except ParameterError as error:
-        _complain(error)
-        sys.exit(USAGE)
     except RunbookError as error:
         _complain(error)
-        sys.exit(FAILED)
+        usage = isinstance(error, ParameterError)
+        sys.exit(LOCKED if isinstance(error, Locked) else USAGE if usage else FAILED)
     except OSError as error:
         message = f"{error.filename or 'this machine'}: {error.strerror}"
         _complain(RunbookError(message, usual_remedy(message)))

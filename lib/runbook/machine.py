@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runbook import references, secrets
+from runbook.environment import UMASK, of_commands
 from runbook.errors import RunbookError
 from runbook.outcome import Outcome, keep
 from runbook.safe_paths import chosen_by_others
@@ -24,14 +25,6 @@ from runbook.safe_paths import chosen_by_others
 #: Of all processes that a stage's kernel started, the private folder of that kernel. A command
 #: that leaves a service behind gets it empty: what has it set ends with the kernel.
 KERNEL_VARIABLE = "RUNBOOK_KERNEL"
-#: What a kernel keeps in that folder, and no command needs.
-KERNELS_OWN = (
-    "IPYTHONDIR",
-    "JUPYTER_CONFIG_DIR",
-    "JUPYTER_DATA_DIR",
-    "JUPYTER_RUNTIME_DIR",
-    secrets.CHANNEL_VARIABLE,
-)
 TAIL_LINES = 20
 #: Seconds. What root has another account execute, that account can stop.
 OURS, ANOTHERS = 900.0, 60.0
@@ -49,7 +42,11 @@ REMEDIES = (
     ("dns error", "check the network, /etc/resolv.conf and proxy settings, then run again"),
     ("EAI_AGAIN", "check the network, /etc/resolv.conf and npm's registry, then run again"),
     ("Could not get lock", "another package manager is running; wait for it, then run again"),
-    ("certificate", "the registry's certificate is not trusted: set SSL_CERT_FILE"),
+    (
+        "certificate",
+        "the registry's certificate is not trusted: put its authority into "
+        "/usr/local/share/ca-certificates and run update-ca-certificates, or set SSL_CERT_FILE",
+    ),
 )
 
 
@@ -77,7 +74,7 @@ def run(
 ) -> Outcome:
     """Run ``argv`` and wait for it, at most ``timeout`` seconds; None: `OURS` or `ANOTHERS`.
 
-    ``env`` is laid over the present environment; ``input`` goes to standard input, which is
+    ``env`` is laid over `environment`; ``input`` goes to standard input, which is
     otherwise empty. A command that ``dies_with_us`` is killed when this process is: a long
     download must not go on beside the run that resumes. Raises `CommandError` unless it exits
     with 0 or ``check`` is off; a command that does not exist counts as exit code 127, one that
@@ -123,7 +120,7 @@ def start(
             stderr=subprocess.PIPE,
             env=env,
             cwd=cwd,
-            umask=0o022,  # what root installs, users must be able to read
+            umask=UMASK,
             start_new_session=own_session,
         )
 
@@ -187,17 +184,12 @@ def is_for_another(words: Sequence[str]) -> bool:
 
 
 def environment(first: Path | None = None) -> dict[str, str]:
-    """This process's environment, with the folder ``first`` at the head of PATH.
+    """What a command is told by variables, with the folder ``first`` at the head of PATH.
 
-    The folders of the system's own tools are in it even where su(1) or cron left them out. No
-    secret is: what a command needs to know it reads from standard input or a file.
+    No secret: what a command needs to know it reads from standard input or a file.
     """
-    system = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
-    folders = (str(first or ""), os.environ.get("PATH", ""), system)
-    hidden = {*references.variable_names(), *(KERNELS_OWN if KERNEL_VARIABLE in os.environ else ())}
-    inherited = {name: value for name, value in os.environ.items() if name not in hidden}
-    # An empty entry would mean the working folder.
-    return {**inherited, "LC_ALL": "C.UTF-8", "PATH": ":".join(filter(None, folders))}
+    kept = {k: v for k, v in of_commands().items() if k not in references.variable_names()}
+    return {**kept, "PATH": f"{first}:{kept['PATH']}"} if first else kept
 
 
 def become(user: str | int, group: str | int, *rights: str) -> list[str]:

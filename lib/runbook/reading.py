@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook import released, secrets
 from runbook.errors import ParameterError
-from runbook.record import StageRecord, said_by
+from runbook.record import StageRecord, refuse_closed, said_by
 from runbook.stages import Undo
 
 if TYPE_CHECKING:  # it takes its time to load
@@ -162,7 +162,8 @@ def load(folder: Path) -> Run:
 
 
 def folders(runs: Path) -> list[Path]:
-    """The folders of the runs under ``runs``, oldest first."""
+    """The folders of the runs under ``runs``, oldest first; see `refuse_closed`."""
+    refuse_closed(runs)
     return sorted(path.parent for path in runs.glob("*/run.json"))
 
 

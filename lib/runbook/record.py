@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import socket
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runbook import __version__, facts, reserve, safe_files, secrets
 from runbook.display import DATA_MIME
 from runbook.errors import RunbookError
+from runbook.safe_paths import account
 
 if TYPE_CHECKING:  # papermill and nbformat take their time to load
     import nbformat
@@ -178,6 +180,7 @@ def set_aside(notebook: Path) -> None:
 def new_folder(runs: Path, name: str) -> Path:
     """Make ``runs/<UTC time>-<name>/`` (0700) with its ``logs/``."""
     runs.mkdir(mode=0o700, exist_ok=True)
+    refuse_closed(runs)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = runs / f"{stamp}-{name}"
     number = 1
@@ -187,6 +190,14 @@ def new_folder(runs: Path, name: str) -> Path:
     folder.mkdir(mode=0o700)
     (folder / "logs").mkdir(mode=0o700)
     return folder
+
+
+def refuse_closed(runs: Path) -> None:
+    """Raise `RunbookError` where the records are those of somebody else who used this checkout."""
+    if runs.is_dir() and not os.access(runs, os.R_OK | os.X_OK):
+        owner = account(runs.stat().st_uid)
+        what = f"this checkout has been used by {owner}, whose records in {runs} are closed to you"
+        raise RunbookError(what, "sudo ./runbook ..., or a copy of the checkout for your own runs")
 
 
 def error_of(notebook: nbformat.NotebookNode) -> tuple[str, str]:

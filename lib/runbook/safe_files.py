@@ -198,9 +198,9 @@ def move(path: Path, target: Path) -> None:
 
 
 @contextmanager
-def temporary_folder(name: str, group: str = "") -> Iterator[Path]:
+def temporary_folder(name: str, group: str = "", where: Path | None = None) -> Iterator[Path]:
     """A folder of a moment's life; the members of ``group`` read it, and nobody else writes it."""
-    folder = Path(tempfile.mkdtemp(prefix=f"runbook-{name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"runbook-{name}-", dir=where))
     try:
         if group:
             give(folder, str(os.geteuid()), group, 0o750)

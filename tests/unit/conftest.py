@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from reading import CORPUS, warm
 
-from runbook import facts, journal, secrets
+from runbook import facts, journal, machine, secrets
 from runbook.hub import configuration
 
 # A loaded computer may take its time; and what is drawn is not kept in the checkout.
@@ -35,6 +35,17 @@ def own_surroundings(
     monkeypatch.setattr(configuration, "SECONDS", 300.0)  # this computer may be loaded
     for name in ("RUNBOOK_LOG", "RUNBOOK_RUN", "RUNBOOK_RUN_DIR"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def unsettled() -> Iterator[None]:
+    """What the command line and stages do to the process they are in ends with the test."""
+    umask, variables = os.umask(0o022), dict(os.environ)
+    os.umask(umask)
+    yield
+    os.umask(umask)
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 @pytest.fixture
@@ -71,7 +82,12 @@ def umask() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def fast() -> Iterator[None]:
     """Configurations are read by one warm interpreter, which knows the corpus's packages."""
+    usual = machine.environment
+
+    def with_packages(first: Path | None = None) -> dict[str, str]:
+        return {**usual(first), "PYTHONPATH": str(CORPUS / "packages")}
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(CORPUS / "packages"))
+        patch.setattr(machine, "environment", with_packages)
         with warm():
             yield

@@ -8,6 +8,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).resolve().parents[2] / "lib/runbook"
 FLOORS = (
     (
+        "environment",
         "machine",
         "safe_files",
         "safe_paths",

@@ -211,7 +211,12 @@ def test_an_unanswered_login_keeps_no_request_with_the_password() -> None:
     assert caught.value.__context__ is None
 
 
-def test_a_server_is_started_used_and_stopped(visit: HubSession) -> None:
+def test_a_server_is_started_used_and_stopped_by_no_proxy_of_the_caller_s(
+    visit: HubSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
     visit.login("alice", PASSWORD)
     try:
         assert visit.spawn(SECONDS) == "/base/user/alice/lab"

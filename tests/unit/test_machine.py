@@ -130,11 +130,9 @@ def test_a_folder_can_be_put_first_in_path() -> None:
     assert machine.environment(first=Path("/x/bin"))["PATH"].startswith("/x/bin:")
 
 
-def test_the_environment_given_is_laid_over_the_present_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("KEPT", "kept")
-    assert run(["sh", "-c", 'echo "$KEPT $NEW"'], env={"NEW": "new"}).stdout == "kept new\n"
+def test_the_environment_given_is_laid_over_the_one_of_all_commands() -> None:
+    said = run(["sh", "-c", 'echo "$LC_ALL $NEW"'], env={"NEW": "new"}).stdout
+    assert said == "C.UTF-8 new\n"
 
 
 @pytest.fixture

@@ -211,7 +211,9 @@ class HubSession:
             tls = {"ca_certs": self._web.verify}
         elif not self._web.verify:
             tls = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
-        options = {"header": ["Sec-Fetch-Mode: websocket"], "http_no_proxy": ["*"], "sslopt": tls}
+        # By no proxy; websocket-client reads this only where it is told of one.
+        direct = {"http_proxy_host": "none", "http_no_proxy": ["*"]}
+        options = {"header": ["Sec-Fetch-Mode: websocket"], **direct, "sslopt": tls}
         return websocket.create_connection(
             f"ws{url[4:]}", timeout=timeout, cookie=cookie, **options
         )

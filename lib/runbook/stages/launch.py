@@ -26,8 +26,8 @@ from runbook.stages.address import PORTS, Address
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.folders import writable
-from runbook.stages.listening import apart, free, of_this_machine
 from runbook.stages.inputs import read_by_hub, read_by_proxy
+from runbook.stages.listening import apart, free, of_this_machine
 from runbook.stages.managed import HUB, PROXY, Managed
 from runbook.stages.services import ROUTE_SENDER
 from runbook.templates import render
