@@ -30,6 +30,14 @@ def test_the_lock_is_there_before_uv_and_nobody_else_can_open_it(
     assert mode(tmp_path / ".lock") == 0o600
 
 
+def test_uv_reads_no_settings_of_the_folder_that_somebody_is_in(
+    uv: FakePrograms, tmp_path: Path
+) -> None:
+    uv.add("uv", "pwd")
+    with uv_in(tmp_path) as run:
+        assert run("pip").stdout.strip() == str(tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["open", "link"])
 def test_a_lock_that_others_can_hold_is_replaced(
     uv: FakePrograms, tmp_path: Path, kind: str

@@ -51,7 +51,9 @@ def uv_in(folder: Path) -> Iterator[Callable[..., Outcome]]:
 
     def uv(*words: str | Path, **options: Any) -> Outcome:
         argv = [find_uv_bin(), "--quiet", "--cache-dir", cache, *words]
-        return machine.run(argv, env={"TMPDIR": str(cache)}, dies_with_us=True, **options)
+        # Where somebody happens to be there may be a uv.toml.
+        where = {"cwd": folder, "env": {"TMPDIR": str(cache)}}
+        return machine.run(argv, dies_with_us=True, **where, **options)
 
     try:
         yield uv
