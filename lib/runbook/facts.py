@@ -222,10 +222,9 @@ def first_open_port() -> int:
 
 def descendants(pid: int) -> list[int]:
     """The processes that ``pid`` has started, and those that they have; none for 0."""
-    try:
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)] if pid else []
-    except psutil.Error:
-        return []
+    with suppress(psutil.Error):
+        return [each.pid for each in psutil.Process(pid).children(recursive=True)] if pid else []
+    return []
 
 
 def processes(word: str) -> Iterator[psutil.Process]:

@@ -51,9 +51,9 @@ def uv_in(folder: Path) -> Iterator[Callable[..., Outcome]]:
 
     def uv(*words: str | Path, **options: Any) -> Outcome:
         argv = [find_uv_bin(), "--quiet", "--cache-dir", cache, *words]
+        env = {"TMPDIR": str(cache)}
         # Where somebody happens to be there may be a uv.toml.
-        where = {"cwd": folder, "env": {"TMPDIR": str(cache)}}
-        return machine.run(argv, dies_with_us=True, **where, **options)
+        return machine.run(argv, env=env, cwd=folder, dies_with_us=True, **options)
 
     try:
         yield uv
