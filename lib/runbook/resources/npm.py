@@ -16,6 +16,7 @@ from typing import Any
 from runbook import machine, safe_files
 from runbook.checks import Check
 from runbook.environment import is_of_registry
+from runbook.outcome import Outcome
 
 QUIET = ("--no-audit", "--no-fund", "--no-update-notifier")
 CACHE = ".npm-cache"
@@ -26,9 +27,7 @@ REMEDY = "check the network, proxy settings and npm's registry (npm config get r
 SYSTEM_SETTINGS = Path("/etc/npmrc")
 
 
-def run_npm(
-    npm: Sequence[str | Path], folder: Path, *words: str, **options: Any
-) -> machine.Outcome:
+def run_npm(npm: Sequence[str | Path], folder: Path, *words: str, **options: Any) -> Outcome:
     """Run ``npm WORDS`` in ``folder``, where its cache and its settings are, as long as it runs.
 
     ``npm`` are the words that start it, Node first; ``options`` are those of `machine.run`.

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from runbook import safe_files
 from runbook.errors import PlanError
-from runbook.resources.base import Change, Resource
+from runbook.resources.base import Change, Found, Resource
 from runbook.resources.uv import CACHE, LOCK
 from runbook.safe_paths import account, numbers
 
@@ -59,9 +59,15 @@ class ProgramTree(Resource):
             return None
         named = ", ".join(f"{path} ({what})" for path, what in [*state.wrong.items()][:SHOWN])
         more = ", …" if len(state.wrong) > SHOWN else ""
-        wanted = f"{self.owner} alone to change it{', and all to read it' * self.shared}"
         count = f"{len(state.wrong)} file{'s' * (len(state.wrong) != 1)}"
-        return Change("update", f"{count} in {self.path}, {wanted}: {named}{more}")
+        return Change("update", f"{count} in {self.path}, {self._rights}: {named}{more}")
+
+    def found(self, state: TreeState) -> Found:
+        return Found(f"all files in {self.path}", self._rights)
+
+    @property
+    def _rights(self) -> str:
+        return f"{self.owner} alone to change it{', and all to read it' * self.shared}"
 
     def apply(self) -> None:
         """From the top: who could write a folder cannot any more when what is in it is touched."""
