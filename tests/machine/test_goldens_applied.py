@@ -53,7 +53,7 @@ REPLACE = tuple(
         (r"\b\d+\.\d GiB\b", "SIZE GiB"),
         (r"\b[0-9a-f]{16}\b", "HASH"),
         (r"Debian GNU/Linux \d+ \(\w+\)", "Debian GNU/Linux RELEASE"),
-        (r"python3\.\d+", "python3.MINOR"),
+        (r"\b(python|Python )3\.\d+", r"\g<1>3.MINOR"),
         # The packages of the lock, as a whole; an address such as 127.0.0.1 is no version.
         (r"(?m)^@@ .* @@(\n\+[\w.-]+==\S+)+$", "PACKAGES"),
         (r"\b\d+ (packages|lines)\b", r"COUNT \1"),
