@@ -18,8 +18,8 @@ pytestmark = pytest.mark.machine
 STEPS = 8
 SEQUENCES = 10
 UNITS = ("jupyterhub.service", "jupyterhub-proxy.service")
-#: What the hub itself goes on writing.
-WRITTEN = ("/var/lib/jupyterhub/jupyterhub.sqlite",)
+#: What the hub itself goes on writing, and systemd for each start of the proxy (PrivateTmp=).
+WRITTEN = ("/var/lib/jupyterhub/jupyterhub.sqlite", "/var/tmp")
 PARTS = ("20-configure", "30-sudospawner", "40-pam", "50-handlers", "60-services")
 WISHES = {
     "default_url": ("/lab", "/tree"),
