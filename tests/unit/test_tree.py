@@ -16,7 +16,12 @@ def tree(tmp_path: Path, ours: tuple[str, str]) -> ProgramTree:
     """As npm and uv leave it: a program, a module, a link, a lock that is closed on purpose."""
     top = tmp_path / "prefix"
     (top / "bin").mkdir(parents=True)
-    for name, mode in (("bin/hub", 0o755), ("module.py", 0o644), (".lock", 0o600)):
+    for name, mode in (
+        ("bin/hub", 0o755),
+        ("module.py", 0o644),
+        (".lock", 0o600),
+        ("yarn.lock", 0o644),
+    ):
         (top / name).touch()
         (top / name).chmod(mode)
     for folder in (top, top / "bin"):
@@ -75,7 +80,7 @@ def test_a_tree_of_one_s_own_may_be_closed_but_not_open_for_writing(tree: Progra
 
 def test_a_file_of_another_account_is_named(tree: ProgramTree) -> None:
     tree.owner = "root" if os.geteuid() else "nobody"
-    assert len(tree.read().wrong) == 6
+    assert len(tree.read().wrong) == 7
 
 
 def test_a_file_with_a_second_name_elsewhere_is_not_touched(tree: ProgramTree) -> None:

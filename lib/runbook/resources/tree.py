@@ -92,7 +92,7 @@ class ProgramTree(Resource):
 
     def _wanted(self, path: str, found: os.stat_result) -> int:
         runs = stat.S_ISDIR(found.st_mode) or found.st_mode & stat.S_IXUSR
-        if path.endswith(CLOSED):
+        if os.path.basename(path) in CLOSED:
             return stat.S_IMODE(found.st_mode) & 0o700
         open_to_all = (0o555 if runs else 0o444) if self.shared else 0
         return (stat.S_IMODE(found.st_mode) | open_to_all) & 0o755
