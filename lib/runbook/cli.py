@@ -60,7 +60,7 @@ def cli() -> None:
 
 @cli.command()
 @_common
-@click.option("--plan", is_flag=True, help="The same as the command `plan`.")
+@click.option("--plan", is_flag=True, help="The same as the command plan.")
 @click.option("--resume", is_flag=True, help="Go on with the last run that did not end well.")
 def run(
     params_file: Path | None,
@@ -83,8 +83,8 @@ def run(
     record = _go(params_file, pairs, first, only, dry_run=plan, resume=resume)
     if plan:
         return _show_plan(record)
-    if record.status == "done" and not (only or first):
-        summary.show_end(out, record, _values(_file(params_file), pairs))
+    if record.status == "done":
+        summary.show_end(out, record)
     return _exit_code(record)
 
 
@@ -135,9 +135,9 @@ def lab(words: Sequence[str]) -> NoReturn:
     For example:
         ./runbook lab --no-browser
     """
-    root = ["--allow-root"] if facts.is_root() else []
-    command = [sys.executable, "-m", "jupyterlab", *root, *words, str(NOTEBOOKS / "index.ipynb")]
-    os.execv(sys.executable, command)
+    shown = [f"--ServerApp.root_dir={ROOT}", *(["--allow-root"] if facts.is_root() else [])]
+    page = str(NOTEBOOKS / "index.ipynb")  # whose links lead to the parameters, too
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *shown, *words, page])
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})

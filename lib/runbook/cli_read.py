@@ -34,7 +34,7 @@ def runs() -> None:
     """
     folders = reading.folders(order.RUNS)
     if not folders:
-        _out().print("there is no run yet; `./runbook run` makes one")
+        _out().print("there is no run yet; ./runbook run makes one")
         return
     found = list(_readable(folders))
     headers = ("", "run", "parameters", "stages changed", "took")

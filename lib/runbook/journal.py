@@ -121,5 +121,5 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StageError(
             f"the journal {path} cannot be written ({error.strerror}), so nothing is changed",
-            f"see `df -h {path.parent}`, make room there or make it writable, then run again",
+            f"see df -h {path.parent}, make room there or make it writable, then run again",
         ) from None

@@ -55,7 +55,7 @@ class CommandError(RunbookError):
 
     def __init__(self, outcome: Outcome, remedy: str = "") -> None:
         said = (outcome.stderr.strip() or outcome.stdout.strip()).splitlines()[-TAIL_LINES:]
-        message = f"`{outcome.command}` failed with exit code {outcome.returncode}"
+        message = f"{outcome.command}: failed with exit code {outcome.returncode}"
         super().__init__(
             "\n    ".join([message, *said]), remedy or usual_remedy(outcome.stderr + outcome.stdout)
         )

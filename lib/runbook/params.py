@@ -109,12 +109,12 @@ def _mapping(path: Path) -> dict[str, Value]:
     except (yaml.YAMLError, RecursionError) as error:
         raise ParameterError(
             f"{path}{_mark(error)}: is not valid YAML ({_first_line(error)})",
-            "one `name: value` a line; quote values with :, # or * in them",
+            "one NAME: VALUE a line; quote values with :, # or * in them",
         ) from None
     if node is None:
         return {}
     if not isinstance(node, yaml.MappingNode):
-        raise ParameterError(f"{path}: expected one `name: value` a line")
+        raise ParameterError(f"{path}: expected one NAME: VALUE a line")
     return _values(path, node)
 
 

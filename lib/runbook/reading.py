@@ -41,6 +41,7 @@ class Run:
     started: str
     ended: str
     stages: tuple[StageRecord, ...]
+    end: list[tuple[str, str]]  # label and text of the last lines of a run that ended well
 
     @property
     def run_id(self) -> str:
@@ -150,7 +151,12 @@ def load(folder: Path) -> Run:
     try:
         said = secrets.redact_data(json.loads(path.read_text()))
         values = {f.name: said[f.name] for f in fields(Run) if f.name in said}
-        blank = {"dry_run": False, "params": {}, "settings": []}  # older records lack them
+        blank = {
+            "dry_run": False,
+            "params": {},
+            "settings": [],
+            "end": [],
+        }  # older records lack them
         run = Run(**{**blank, **values, "folder": folder, "stages": _stages(said["stages"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParameterError(

@@ -41,7 +41,7 @@ class RunRecord:
     """``run.json``, written anew after every stage.
 
     ``params`` are the values by name (of secrets the references), ``settings`` the ``KEY=VALUE``
-    of the command line among them.
+    of the command line among them, ``end`` the last lines of a run that ended well.
     """
 
     folder: Path
@@ -54,6 +54,7 @@ class RunRecord:
     params: dict[str, Any] = field(default_factory=dict)
     settings: list[str] = field(default_factory=list)
     dry_run: bool = False
+    end: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def run_id(self) -> str:
@@ -72,6 +73,7 @@ class RunRecord:
             "started": self.started,
             "ended": self.ended,
             "status": self.status,
+            "end": self.end,
             "stages": [asdict(stage) for stage in self.stages],
         }
         text = json.dumps(secrets.redact_data(content), indent=1) + "\n"

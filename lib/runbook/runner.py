@@ -37,6 +37,7 @@ from runbook.record import (
 )
 from runbook.resume import continued, good_so_far, made_by
 from runbook.stages import Stage, used, validate
+from runbook.summary import end_of
 
 # The longest cell is the download of the packages over a slow line.
 CELL_SECONDS = 3600
@@ -111,6 +112,8 @@ def _execute(order: Order, record: RunRecord, console: Console) -> None:
     except KeyboardInterrupt:
         outcome = "interrupted"
     finally:
+        if outcome == "done" and not order.dry_run:
+            record.end = end_of(record, order.values)
         record.close(outcome)
         _write_report(record, console)
 

@@ -1,42 +1,102 @@
-"""What stands at the end of a run: where the hub is, who may log in, where the record is."""
+"""What a run ends with: what there is now, where, for whom, how to take it back; what was left out.
+
+It is asked of the machine when the run has ended well, and kept in the record.
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from runbook import facts, params
+from runbook.errors import RunbookError
 from runbook.record import RunRecord
-from runbook.stages import Launch, Pam
+from runbook.stages import STAGES, Install, Launch, Pam, Verify
+
+Rows = list[tuple[str, str]]
+PROGRAMS = ("jupyterhub", "jupyterlab", "configurable-http-proxy", "node")
 
 
-def show_end(out: Console, record: RunRecord, values: dict[str, params.Value]) -> None:
-    """Where the hub is, who may log in, where the record is."""
+def end_of(record: RunRecord, values: Mapping[str, params.Value]) -> Rows:
+    """Label and text of each last line; none for what is no run of an installation's stages."""
+    done = [stage.name for stage in record.stages]
+    if not any(stage.name in done for stage in STAGES):
+        return []
     hub, people = Launch.from_values(values), Pam.from_values(values)
+    left_out = [stage.name for stage in STAGES if stage.name not in done]
+    rows = [("Not run", ", ".join(left_out))] if left_out else []
+    rows += _state(hub) if left_out else [("The hub answers at", where(hub))]
+    return [*rows, *_installed(record), *_who(hub, people), *_way_back(record)]
+
+
+def show_end(out: Console, record: RunRecord) -> None:
+    """The last lines of a run, and where its record is."""
     out.print()
-    out.print(Text.assemble("The hub answers at  ", (hub.local_url, "bold cyan")))
-    for line in _who(hub, people):
-        out.print(line)
-    out.print(f"The record is       {short(record.folder)}/")
+    width = max(map(len, dict(record.end)), default=0) + 2
+    for label, text in record.end:
+        style = "bold cyan" if "http" in text else ""
+        out.print(Text.assemble(f"{label:<{width}}", (text, style)))
+    out.print(f"{'The record is':<{width}}{short(record.folder)}/", highlight=False)
 
 
-def _who(hub: Launch, people: Pam) -> list[str]:
+def where(hub: Launch) -> str:
+    """The addresses that people type; behind a web server, and on loopback, what that means."""
+    shown = ", ".join(hub.public_urls)
+    if hub.tls == "behind-proxy":
+        return f"{shown}, for the web server in front of it"
+    return f"{shown}, from this machine only" if hub.is_loopback else shown
+
+
+def _state(hub: Launch) -> Rows:
+    """Of a hub that this run has not proved: whether it is up, and has read what there is now."""
+    if not (hub.bin / "jupyterhub").exists():
+        return [("The hub", "is not on this machine yet: ./runbook run")]
+    try:
+        pending = [change.summary for change in hub.plan().changes]
+        answers = hub.answers_now()
+    except (RunbookError, OSError) as error:
+        return [("The hub", f"could not be looked at: {error}")]
+    if not answers:
+        return [("The hub", f"does not answer at {hub.local_url}: ./runbook run")]
+    if pending:
+        more = f", and {len(pending) - 1} more" if len(pending) > 1 else ""
+        return [
+            ("The hub answers at", where(hub)),
+            ("Not in step", f"{pending[0]}{more}: ./runbook run --from {Launch.name}"),
+        ]
+    return [("The hub answers at", f"{where(hub)}; in step with its configuration")]
+
+
+def _installed(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """Of a run that looked at it."""
+    found = next((s.versions for s in record.stages if s.name == Install.name), {})
+    named = [f"{name} {found[name]}" for name in PROGRAMS if found.get(name)]
+    if named:
+        yield "Installed", ", ".join(named)
+
+
+def _who(hub: Launch, people: Pam) -> Iterator[tuple[str, str]]:
     if people.authenticator != "pam":
         names = ", ".join([*people.users, *people.admins] or [facts.current_user()])
         word = hub.state("shared_password")
-        return [f"Who may log in      {names}, with the password in {word}"]
+        yield "Who may log in", f"{names}, with the password in {word}"
+        return
     group = people.user_group
     names = ", ".join(facts.members(group)) or "nobody yet"
-    lines = [
-        f"Who may log in      members of {group}: {names}",
-        f"To let in another   usermod -aG {group} NAME",
-    ]
+    yield "Who may log in", f"members of {group}: {names}"
+    yield "To let in another", f"usermod -aG {group} NAME"
     if people.passwords.exists():
-        lines.append(f"First passwords     {people.passwords}")
-    return lines
+        yield "First passwords", str(people.passwords)
+
+
+def _way_back(record: RunRecord) -> Iterator[tuple[str, str]]:
+    if any(stage.changes for stage in record.stages if stage.name != Verify.name):
+        yield "To take it back", f"./runbook undo {shlex.quote(record.run_id)}"
 
 
 def short(path: Path) -> str:

@@ -161,7 +161,7 @@ def test_a_taken_port_is_named_with_who_holds_it(bare: Machine) -> None:
     finally:
         bare.run(["pkill", "-f", "http.server"])
         holder.wait(timeout=DEADLINE)
-    refused(outcome, 1, "port 80: taken by python3 (pid", "set another `port`")
+    refused(outcome, 1, "port 80: taken by python3 (pid", "set another port")
 
 
 def test_without_root_the_server_is_refused(bare: Machine) -> None:

@@ -16,7 +16,7 @@ PERSON = f"useradd -m -G {GROUP} ann && echo ann:correct horse | chpasswd"
 def test_the_run_says_where_the_hub_is_and_who_may_log_in(installed: Installed) -> None:
     first, *_ = installed.output.splitlines()
     assert first.startswith("run with params/server.yaml")
-    assert "The hub answers at  http://127.0.0.1\n" in installed.output
+    assert "The hub answers at  http://127.0.0.1, from this machine only\n" in installed.output
     assert f"usermod -aG {GROUP} NAME" in installed.output
     assert re.search(r"The record is +runs/\d{8}T\d{6}Z-server/", installed.output)
 

@@ -19,7 +19,7 @@ TAKEN = {
     "status": "failed",
     "what": "port 8000",
     "found": "taken by nginx (pid 812)",
-    "remedy": "stop it (kill 812), or set another `port`",
+    "remedy": "stop it (kill 812), or set another port",
 }
 ERROR = f"{TAKEN['what']}: {TAKEN['found']}\n  What to do: {TAKEN['remedy']}"
 

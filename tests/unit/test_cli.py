@@ -42,7 +42,7 @@ WRONG = {
     "missing file": (["run", "params/none.yaml"], ["params/none.yaml: no such", "server.yaml"]),
     "malformed YAML": (
         ["plan", "params/bad.yaml"],
-        ["params/bad.yaml, line 2: is not valid YAML", "one `name: value` a line"],
+        ["params/bad.yaml, line 2: is not valid YAML", "one NAME: VALUE a line"],
     ),
     "unknown stage": (["run", "--only", "99-none"], ["no stage is called '99-none'", "40-pam"]),
     "unknown option": (["run", "--no-such-option"], ["No such option", "--no-such-option"]),

@@ -84,7 +84,7 @@ def test_show_tells_of_a_failure_what_why_what_to_do_and_how_to_go_on(
     assert told == [
         "What failed 70-launch, in its checks, before it changed anything",
         "Why port 8000: taken by nginx (pid 812)",
-        "What to do stop it (kill 812), or set another `port`",
+        "What to do stop it (kill 812), or set another port",
         "How to go on ./runbook run params/server.yaml --resume",
     ]
 

@@ -51,7 +51,7 @@ def test_a_process_at_several_ports_is_told_once(held: dict[int, list[Listener]]
     held[80], held[982] = [[Listener(port, 42, "nginx", "nginx")] for port in (80, 982)]
     [check] = failed(free(PORTS, {}))
     assert (check.what, check.found) == ("port 80, proxy_api_port 982", "taken by nginx (pid 42)")
-    assert check.remedy == "stop it (kill 42), or set another `port` and `proxy_api_port`"
+    assert check.remedy == "stop it (kill 42), or set another port and proxy_api_port"
 
 
 def test_what_a_service_manager_would_start_again_is_stopped_by_it(

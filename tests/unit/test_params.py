@@ -102,7 +102,7 @@ def test_a_key_given_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words\n", "7\n"])
 def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
-    assert "expected one `name: value` a line" in refusal(write(tmp_path, text))
+    assert "expected one NAME: VALUE a line" in refusal(write(tmp_path, text))
 
 
 @pytest.mark.parametrize("text", ["port: [1\n", "port: 1\n\tx: 2\n", "a: b: c\n", 'p: "\n', "\0"])

@@ -179,11 +179,13 @@ def test_an_unknown_column_is_refused_with_the_nearest(tmp_path: Path) -> None:
 
 
 def test_a_column_of_admins_is_refused_with_where_they_belong(tmp_path: Path) -> None:
-    assert "administrators are named in `admins`" in refusal(csv(tmp_path, "name,is_admin\na,1\n"))
+    assert "administrators are named in the parameter admins" in refusal(
+        csv(tmp_path, "name,is_admin\na,1\n")
+    )
 
 
 def test_a_file_without_the_column_name_is_refused(tmp_path: Path) -> None:
-    assert "no column `name`" in refusal(csv(tmp_path, "alice\nbob\n"))
+    assert "no column called name" in refusal(csv(tmp_path, "alice\nbob\n"))
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:

@@ -95,18 +95,18 @@ def test_the_first_screen_of_a_failed_run_says_what_why_what_to_do_and_how_to_go
         "Failed at 20-configure",
         "20-configure , in its checks, before it changed anything",
         "Why port 8000: taken by nginx (pid 812)",
-        "What to do stop it (kill 812), or set another `port`",
+        "What to do stop it (kill 812), or set another port",
         "./runbook run params/server.yaml --set 'users=[ann, bob]' --resume",
     )
     assert [part for part in parts if part not in first] == []
 
 
 def test_a_failed_command_is_told_with_its_last_words(tmp_path: Path) -> None:
-    said = "`uv pip install` failed with exit code 1\n    error: no route to host"
+    said = "uv pip install: failed with exit code 1\n    error: no route to host"
     error = f"{said}\n  What to do: check the network"
     made = stages(install={"status": "failed", "error": error})
     text = page(record(tmp_path, made, "failed")).text[:1500]
-    for part in ("`uv pip install` failed with exit code 1 error: no route", "check the network"):
+    for part in ("uv pip install: failed with exit code 1 error: no route", "check the network"):
         assert part in text
 
 

@@ -20,7 +20,7 @@ def refusal(services: list[Any]) -> str:
 @pytest.mark.parametrize(
     ("service", "reason"),
     [
-        ({"name": "a", "admin": True}, "`admin` is deprecated"),
+        ({"name": "a", "admin": True}, "admin is deprecated"),
         ({"name": "a", "api_token": "0123456789abcdef"}, "never by its value"),
         ({"name": "idle-culler"}, "the runbook's own"),
         ({"name": "a", "scope": []}, "did you mean 'scopes'?"),

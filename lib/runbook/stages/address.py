@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from typing import Any
 
+import psutil
 from traitlets import HasTraits, validate
 
 from runbook import facts
@@ -66,9 +68,20 @@ class Address(Ports):
     @property
     def local_url(self) -> str:
         """The public address as seen from this machine."""
+        return self._url(self._reachable_ip)
+
+    def _url(self, ip: str) -> str:
         usual = {"http": 80, "https": 443}[self.scheme]
         port = "" if self.port == usual else f":{self.port}"
-        return f"{self.scheme}://{_in_url(self._reachable_ip)}{port}"
+        return f"{self.scheme}://{_in_url(ip)}{port}"
+
+    @property
+    def public_urls(self) -> list[str]:
+        """The addresses that people type: of all of this machine's where the hub listens on all."""
+        if not ipaddress.ip_address(self.bind_ip).is_unspecified:
+            return [self.local_url]
+        own = [ip for ip in addresses() if ":" not in ip or ":" in self.bind_ip]
+        return [self._url(ip) for ip in own] or [self.local_url]
 
     @property
     def _reachable_ip(self) -> str:
@@ -86,3 +99,15 @@ class Address(Ports):
 
 def _in_url(ip: str) -> str:
     return f"[{ip}]" if ":" in ip else ip
+
+
+def addresses() -> list[str]:
+    """The addresses at which others may reach this machine, those of IPv4 first."""
+    families = (socket.AF_INET, socket.AF_INET6)
+    held = (a for each in psutil.net_if_addrs().values() for a in each if a.family in families)
+    found = sorted({ipaddress.ip_address(a.address.partition("%")[0]) for a in held}, key=_order)
+    return [str(ip) for ip in found if not (ip.is_loopback or ip.is_link_local)]
+
+
+def _order(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[int, int]:
+    return ip.version, int(ip)

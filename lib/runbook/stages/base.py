@@ -104,7 +104,7 @@ class Stage(HasTraits):  # type: ignore[misc]
         values = {k: params.Value(v, "parameters cell") for k, v in given.items()}
         if params.EXTENDS in values:
             raise ParameterError(
-                "a parameter file with `extends` is read by the runbook, not by papermill",
+                "a parameter file with extends: is read by the runbook, not by papermill",
                 f"./runbook run FILE --only {cls.name}, or a file that says everything itself",
             )
         params.refuse_unknown(values, {**known_parameters(), **cls.parameters()})

@@ -21,7 +21,8 @@ from runbook.stages.managed import HUB, PROXY, Managed
 from runbook.stages.names import NOBODY, why_no_person
 from runbook.stages.parameters import HubAccount, Interpreter, Login
 
-# Measured: the programs take 0.9 GiB, and npm and uv want as much again while they unpack.
+# Measured: the programs take 0.6 GiB (du), and uv and npm want as much again while they unpack;
+# the rest is room for extensions, which are fetched together with them.
 PREFIX_GIB = 2.0
 STATE_GIB = 0.2
 MEMORY_GIB = 1.0
@@ -70,15 +71,19 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         path = Path(self.python)
         what = f"interpreter {path}"
         if not path.exists():
-            return Check("failed", what, "not there", "install python3, or set `python`")
+            return Check(
+                "failed", what, "not there", "install python3, or set the parameter python"
+            )
         real = path.resolve()
         closed = facts.closed_above(real)
         if closed and self.spawner == "sudo":
-            remedy = "set `python` to an interpreter that every account may run"
+            remedy = "set the parameter python to an interpreter that every account may run"
             return Check("failed", what, f"{closed} is closed to other accounts", remedy)
         version = _version_of(path)
         told = f"is Python {version[0]}.{version[1]}" if version else "is no Python"
-        remedy = f"set `python` to a Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer"
+        remedy = (
+            f"set the parameter python to a Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer"
+        )
         return Check.that(version >= OLDEST_PYTHON, what, f"{real} {told}", remedy)
 
     def _room(self) -> Iterator[Check]:
@@ -103,7 +108,7 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
         host = socket.gethostname()
         if facts.resolves(host):
             return Check("ok", "name resolution", f"{host} resolves")
-        remedy = f"put `127.0.1.1 {host}` into /etc/hosts; sudo waits for it otherwise"
+        remedy = f"put the line 127.0.1.1 {host} into /etc/hosts; sudo waits for it otherwise"
         return Check("warning", "name resolution", f"{host} does not resolve", remedy)
 
     def _manager(self) -> Check:

@@ -33,6 +33,8 @@ from runbook.stages.parameters import HubAccount, Paths, Python, ServiceManager
 
 LOCKS = Path(str(files("runbook"))) / "locks"
 PINNED = ("jupyterhub", "jupyterlab", "notebook", "sudospawner")
+# JupyterLab asks each person at the first login whether it may fetch news.
+NO_NEWS = '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}\n'
 
 
 class Install(Paths, Python, HubAccount, ServiceManager, Stage):
@@ -90,6 +92,9 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         # taken; at sockets in its person's folder it cannot.
         kernels = Path(self.prefix) / "etc/jupyter/jupyter_server_config.json"
         yield File(kernels, owner, group, content='{"KernelManager": {"transport": "ipc"}}\n')
+        lab = Path(self.prefix) / "share/jupyter/lab/settings"
+        yield Directory(lab, owner, group, 0o755)
+        yield File(lab / "overrides.json", owner, group, content=NO_NEWS)
         yield Link(self.bin / "node", str(self._node().program))
         program = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
         yield Link(self.bin / "configurable-http-proxy", f"../lib/proxy/{program}")

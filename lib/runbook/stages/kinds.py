@@ -60,7 +60,7 @@ class UrlPath(Unicode):  # type: ignore[misc]
 class ServerFolder(Unicode):  # type: ignore[misc]
     """Where a single-user server starts; a shell reads it in double quotes."""
 
-    info_text = "a folder, for example ~/notebooks, without quotes, $, ` and backslash"
+    info_text = "a folder, for example ~/notebooks, without quotes, $, backquote and backslash"
 
     def validate(self, obj: Any, value: Any) -> str:
         text = str(super().validate(obj, value))

@@ -190,6 +190,10 @@ class Launch(Managed, Configured, Address, Stage):
             return Check("failed", what, f"{error.message}\n{self._log()}", "read the log above")
         return Check("ok", what, f'{{"version": "{version}"}}')
 
+    def answers_now(self) -> bool:
+        """Whether the hub answers, through the proxy that is ours."""
+        return bool(self._version()) and self._is_ours().status == "ok"
+
     def _version(self) -> str:
         with suppress(HubError):
             return hub_version(self.local_url, self.verify_tls)

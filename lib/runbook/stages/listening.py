@@ -17,7 +17,7 @@ def apart(ports: Mapping[str, int]) -> Iterator[Check]:
         by_number.setdefault(number, []).append(name)
     for number, names in by_number.items():
         if len(names) > 1:
-            remedy = f"set another `{names[-1]}`"
+            remedy = f"set another {names[-1]}"
             yield Check("failed", " and ".join(names), f"are both {number}", remedy)
 
 
@@ -41,7 +41,7 @@ def free(ports: Mapping[str, int], ours: Mapping[int, str]) -> Iterator[Check]:
 
 
 def _taken(holder: facts.Listener, places: list[str]) -> Check:
-    others = " and ".join(f"`{place.split()[0]}`" for place in places)
+    others = " and ".join(place.split()[0] for place in places)
     remedy = f"stop it ({_how_to_stop(holder)}), or set another {others}"
     return Check("failed", ", ".join(places), f"taken by {holder}", remedy)
 

@@ -95,7 +95,10 @@ class Pam(Configured, People, Stage):
                 yield self._account(person)
             yield Membership(person.name, self.user_group)
         yield self.fragment(
-            "40-pam.py", group=self.user_group, throttle=programs.text("throttle.py")
+            "40-pam.py",
+            group=self.user_group,
+            whom_to_ask=self._whom_to_ask(),
+            throttle=programs.text("throttle.py"),
         )
 
     def probes(self) -> Iterator[Check]:
@@ -143,9 +146,14 @@ class Pam(Configured, People, Stage):
                 if home.stat().st_mode & 0o007:
                     open_ones.append(shlex.quote(str(home)))
         if open_ones:
-            found = f"{', '.join(open_ones[:MOST_NAMED])}: everybody on the machine reads them"
+            more = len(open_ones) - MOST_NAMED
+            named = ", ".join(open_ones[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+            found = f"{named}: everybody on the machine reads them"
             remedy = f"chmod o= {' '.join(open_ones)}"
             yield Check("warning", "homes that others can read", found, remedy)
+
+    def _whom_to_ask(self) -> str:
+        return " or ".join(self.admins) or "who administers this machine"
 
     def _account(self, person: Person) -> User:
         given = person.password

@@ -128,7 +128,7 @@ class Python(Interpreter):
 class People(Login):
     """The accounts of the people."""
 
-    users_file = parameter(OptionalPath(""), "a csv or xlsx file with a column `name`")
+    users_file = parameter(OptionalPath(""), "a csv or xlsx file with a column name")
     create_system_users = parameter(Bool(False), "make the accounts that are missing")
     home_mode = parameter(
         QuotedMode(["0700", "0750", "0755"], "0700"), "the mode of the homes that are made"

@@ -16,8 +16,8 @@ from runbook.stages.names import why_no_person
 from runbook.stages.spreadsheet import Row, rows_of
 
 COLUMNS = ("name", "password")
-FIRST_LINE = "give it a first line with `name`"
-SPELLING = "write it as `getent passwd NAME` shows it, or choose another"
+FIRST_LINE = "give it a first line with the word name"
+SPELLING = "write it as getent passwd NAME shows it, or choose another"
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,12 @@ def listed(path: Path) -> Listed:
 
 def _mistakes_of_header(place: str, header: list[str]) -> Iterator[Check]:
     if "name" not in header:
-        yield Check("failed", place, "no column `name`", f"the columns are {', '.join(COLUMNS)}")
+        yield Check(
+            "failed", place, "no column called name", f"the columns are {', '.join(COLUMNS)}"
+        )
         return
     for column in (each for each in header if each and each not in COLUMNS):
-        remedy = "administrators are named in `admins`" if "admin" in column else ""
+        remedy = "administrators are named in the parameter admins" if "admin" in column else ""
         remedy = remedy or nearest(column, COLUMNS)
         yield Check("failed", place, f"unknown column {column!r}", remedy)
 

@@ -129,7 +129,7 @@ def _check_service(place: str, service: Mapping[str, Any]) -> None:
     for key in service:
         if key == "admin":
             raise ParameterError(
-                f"{place}: `admin` is deprecated", "give scopes, for example [admin:users]"
+                f"{place}: admin is deprecated", "give scopes, for example [admin:users]"
             )
         if key not in KEYS:
             raise ParameterError(f"{place}: unknown key {key!r}", nearest(str(key), KEYS))
@@ -154,7 +154,7 @@ def _check_port(place: str, url: str, ports: Mapping[str, int]) -> None:
     except ValueError:
         raise ParameterError(f"{place}: url: {url!r} is no url") from None
     for name in (name for name, port in ports.items() if here and port == number):
-        raise ParameterError(f"{place}: url: {url} has the port of `{name}`", "choose another")
+        raise ParameterError(f"{place}: url: {url} has the port of {name}", "choose another")
 
 
 def _check_token(place: str, reference: str) -> None:

@@ -47,7 +47,7 @@ def rows_of(path: Path) -> list[Row]:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ParameterError(
             f"is not a .csv file in UTF-8: line {line} has other letters",
-            "save it as `CSV UTF-8`, or as xlsx",
+            "save it as 'CSV UTF-8', or as xlsx",
         ) from None
     except Exception:  # a damaged xlsx fails in zipfile, in the XML parser, or anywhere
         raise ParameterError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -144,8 +145,8 @@ class Verify(Survival, Services, Handlers, Login, Stage):
     def _pages(self, session: HubSession) -> Iterator[Check]:
         pages = {"/hub/customize": self.has_handler, "/services/customize/": self.has_service}
         for path in (path for path, wanted in pages.items() if wanted):
-            page = session.page(path)
-            holds = page.ok and self.customize_title in page.text
+            page = session.page(path.rstrip("/"))  # as people type it
+            holds = page.ok and self.customize_title in html.unescape(page.text)
             yield Check.that(
                 holds, f"the page {path}", f"{page.status_code} {self.customize_title}"
             )

@@ -4,6 +4,13 @@
 # group, NAME can neither log in nor start a server any more; what runs, and who is logged in, stays
 # (the notebook 40-pam says how to end that).
 c.PAMAuthenticator.allowed_groups = {<< group|py >>}
+# Who may not log in is told the same as who mistypes the password; so the page says what it may be.
+c.JupyterHub.template_vars.update(
+    {
+        "announcement_login": "Your password is right, and you are not let in? "
+        "Then this hub does not know you yet: ask " << (whom_to_ask ~ ".")|py >>
+    }
+)
 # A hub that is not root cannot open PAM sessions ("PAM Error 14").
 c.PAMAuthenticator.open_sessions = False
 # PAM takes seconds over a wrong password. With the four threads that JupyterHub has, four wrong ones

@@ -19,11 +19,14 @@ PAGE = """<!doctype html>
   <meta charset="utf-8"><meta name="viewport" content="width=device-width">
   <title>{title}</title>
   <link rel="stylesheet" href="{hub}static/css/style.min.css">
+  <script src="{hub}static/js/darkmode.js"></script>
 </head>
 <body>
   <nav class="navbar navbar-expand-sm bg-body-tertiary mb-4"><div class="container-fluid">
     <a href="{hub}"><img src="{hub}logo" alt="JupyterHub" height="28"></a>
-    <a class="btn btn-sm btn-outline-secondary" href="{hub}logout">Log out</a>
+    <span><button class="btn btn-sm" id="dark-theme-toggle" aria-label="Toggle dark mode">
+    <i class="fa fa-circle-half-stroke" aria-hidden="true"></i></button>
+    <a class="btn btn-sm btn-outline-secondary" href="{hub}logout">Log out</a></span>
   </div></nav>
   <div class="container"><h1>{title}</h1>{paragraphs}
   <p class="text-muted">Logged in as {user}.</p></div>
@@ -42,7 +45,9 @@ class CustomizeHandler(HubOAuthenticated, web.RequestHandler):
 
 async def main():
     callback = (PREFIX + "oauth_callback", HubOAuthCallbackHandler)
-    app = web.Application([callback, (PREFIX, CustomizeHandler)], cookie_secret=os.urandom(32))
+    bare = (PREFIX.rstrip("/"), web.RedirectHandler, {"url": PREFIX})
+    pages = [callback, bare, (PREFIX, CustomizeHandler)]
+    app = web.Application(pages, cookie_secret=os.urandom(32))
     url = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
     app.listen(url.port, url.hostname)
     await asyncio.Event().wait()
