@@ -17,7 +17,7 @@ from runbook.environment import settle
 from runbook.errors import ParameterError, RunbookError
 from runbook.lock import Locked
 from runbook.machine import usual_remedy
-from runbook.order import NOTEBOOKS, ROOT, Order, select
+from runbook.order import ROOT, Order, select
 from runbook.record import RunRecord
 from runbook.stages import Stage, Undo
 from runbook.summary import short
@@ -129,15 +129,15 @@ def undo(run_name: str, force: bool, plan: bool) -> int:
 @cli.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTER LAB ARGS]")
 def lab(words: Sequence[str]) -> NoReturn:
-    """Open the notebooks in JupyterLab, to step through them.
+    """Open the notebooks in JupyterLab, with parameters and records beside them, to step through.
 
     \b
     For example:
         ./runbook lab --no-browser
     """
-    shown = [f"--ServerApp.root_dir={ROOT}", *(["--allow-root"] if facts.is_root() else [])]
-    page = str(NOTEBOOKS / "index.ipynb")  # whose links lead to the parameters, too
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *shown, *words, page])
+    shown = [f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks/index.ipynb"]
+    shown += ["--allow-root"] if facts.is_root() else []
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *shown, *words])
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})

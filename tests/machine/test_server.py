@@ -1,9 +1,12 @@
 """From a bare Debian with systemd to a proven hub, by the README's first command."""
 
 import ast
+import json
 import re
+from pathlib import Path
 
 import pytest
+from claims import NOTEBOOKS, README, programs, prose
 from debian import Machine
 from hub import CHECKOUT, GROUP, Installed, latest_record, runbook
 from visitor import Visitor
@@ -50,6 +53,41 @@ def test_a_changed_parameter_is_planned_as_one_diff_and_then_applied(server: Mac
     assert runbook(server, "plan", *words)[0] == 0
 
 
+TITLE = ("--set", "customize_title=Rules & <hours>")
+
+
+def test_a_part_of_a_run_says_what_was_not_run_and_how_the_hub_is(server: Machine) -> None:
+    code, said = runbook(server, "run", "--only", "50-handlers", *TITLE)
+    assert code == 0, said
+    assert re.search(r"^Not run +00-check, .*40-pam, 60-services, .*80-verify$", said, re.M), said
+    assert re.search(r"^Not in step +restart jupyterhub.service.*--from 70-launch$", said, re.M), (
+        said
+    )
+    # 80-verify asks for the page without its last slash, and finds the title.
+    code, said = runbook(server, "run", "--from", "70-launch", *TITLE)
+    assert code == 0, said
+    assert re.search(r"^The hub answers at .*in step with its configuration$", said, re.M), said
+    assert "./runbook undo" in said
+    server.run(["systemctl", "stop", "jupyterhub"])
+    code, said = runbook(server, "run", "--only", "00-check")
+    assert code == 0, said
+    assert "does not answer at http://127.0.0.1: ./runbook run" in said
+
+
+def test_the_login_page_says_whom_to_ask(server: Machine) -> None:
+    with Visitor() as anybody:
+        assert "ask who administers this machine" in anybody.page("/hub/login")
+
+
+def test_every_program_that_a_text_tells_to_type_is_there(server: Machine) -> None:
+    """On a minimal Debian with a hub, as root."""
+    typed = {word for path in (*NOTEBOOKS, README) for word in programs(prose(path))}
+    assert len(typed) > 12
+    look = f"for name in {' '.join(sorted(typed))}; do command -v $name; done"
+    found = server.run(["sh", "-c", look], check=False).stdout
+    assert {Path(line).name for line in found.splitlines()} == typed
+
+
 def test_what_a_person_s_kernel_says_goes_through_sockets_in_their_folder(server: Machine) -> None:
     """At a port of loopback everybody could listen to it, or take the port before it does."""
     server.run(["sh", "-c", PERSON])
@@ -57,6 +95,8 @@ def test_what_a_person_s_kernel_says_goes_through_sockets_in_their_folder(server
     with Visitor() as ann:
         found = ast.literal_eval(ann.log_in("ann", "correct horse").start_server().compute(asked))
         assert found["transport"] == "ipc"
+        news = ann.page("/user/ann/lab/api/settings/@jupyterlab/apputils-extension:notification")
+        assert json.loads(news)["schema"]["properties"]["fetchNews"]["default"] == "false"
         assert found["ip"].startswith("/home/ann/.local/share/jupyter/runtime/")
         ann.stop_server()
 

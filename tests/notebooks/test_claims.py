@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import nbformat
 import pytest
+from claims import NOTEBOOKS, TEXTS, links, own_commands, prose
 
 from runbook.cli import cli
-from runbook.order import NOTEBOOKS, ROOT
 from runbook.stages import STAGES, known_parameters
-
-TEXTS = [*sorted(NOTEBOOKS.glob("*.ipynb")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
-CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
-OWN = re.compile(r"(?:^|[\s`#$])\./runbook ((?:[^\s`;|]+[ \t]*)+)", re.MULTILINE)
-
-
-def prose(path: Path) -> str:
-    """The Markdown of a file; of a notebook that of its cells."""
-    if path.suffix != ".ipynb":
-        return path.read_text()
-    cells = nbformat.read(path, 4).cells
-    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-
-
-def commands(text: str) -> Iterator[list[str]]:
-    """Each ``./runbook`` of the code in a text, as words."""
-    for block, inline in CODE.findall(text):
-        for words in OWN.findall(block or inline):
-            yield shlex.split(words.partition("  ")[0], comments=True)
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_a_link_leads_to_a_file_that_is_there(path: Path) -> None:
-    links = [link for link in LINK.findall(prose(path)) if ":" not in link]
-    assert [link for link in links if not (path.parent / link).exists()] == []
+    assert [link for link in links(prose(path)) if not (path.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_a_command_of_the_runbook_has_the_words_that_are_named(path: Path) -> None:
-    wrong = [words for words in commands(prose(path)) if not is_offered(words)]
+    wrong = [words for words in own_commands(prose(path)) if not is_offered(words)]
     assert wrong == []
 
 
@@ -75,7 +52,19 @@ def test_a_stage_that_a_text_names_exists(path: Path) -> None:
     assert {whole for whole, topic in named if topic in topics} <= names
 
 
-@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_no_heading_is_empty(path: Path) -> None:
     for line in prose(path).splitlines():
         assert not re.fullmatch(r"#+\s*|\|\s*\|\s*\|", line)
+
+
+def test_the_links_of_the_index_lead_somewhere_in_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JupyterLab shows nothing that is not below its root folder."""
+    started: list[str] = []
+    monkeypatch.setattr(os, "execv", lambda program, words: started.extend(words))
+    cli.main(["lab", "--no-browser"], standalone_mode=False)
+    root = next(word.partition("=")[2] for word in started if "root_dir" in word)
+    index = NOTEBOOKS[-1]
+    assert f"/lab/tree/{index.relative_to(root)}" in str(started)
+    for link in links(prose(index)):
+        assert (index.parent / link).resolve().is_relative_to(root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ from records import CHANGE, CHECK, ERROR, TAKEN, notebook, printed, record, stag
 from runbook import excerpt, secrets
 from runbook.errors import ParameterError
 from runbook.notebook_page import coalesced
+from runbook.reading import load
 from runbook.record import StageRecord
 from runbook.report import write_report
 
@@ -473,3 +475,21 @@ def test_the_record_itself_is_left_as_it_was(tmp_path: Path) -> None:
     before = {p: (p.read_bytes(), os.stat(p).st_mtime_ns) for p in folder.rglob("*.*")}
     write_report(folder)
     assert {p: (p.read_bytes(), os.stat(p).st_mtime_ns) for p in before} == before
+
+
+def test_the_first_screen_of_a_good_run_says_what_there_is_now_and_the_way_back(
+    tmp_path: Path,
+) -> None:
+    end = [("The hub answers at", "http://127.0.0.1"), ("To take it back", "./runbook undo RUN")]
+    text = page(good(tmp_path, end=end)).text
+    first_screen = text.partition("Timeline")[0]
+    for label, said in end:
+        assert f"{label} {said}" in first_screen
+
+
+def test_a_record_of_before_there_were_last_lines_is_read(tmp_path: Path) -> None:
+    path = good(tmp_path) / "run.json"
+    path.write_text(
+        json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "end"})
+    )
+    assert load(path.parent).end == []
