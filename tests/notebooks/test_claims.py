@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 
 import click
+import jupyterhub
 import pytest
+import traitlets
 from claims import NOTEBOOKS, TEXTS, links, own_commands, prose
 
 from runbook.cli import cli
@@ -50,6 +52,24 @@ def test_a_stage_that_a_text_names_exists(path: Path) -> None:
     topics = {name.partition("-")[2] for name in names}
     named = re.findall(r"\b([0-9]{2}-([a-z]+))\b", prose(path))
     assert {whole for whole, topic in named if topic in topics} <= names
+
+
+# What a notebook says that today's JupyterHub says: in its log, or on a page.
+SAID = {
+    "20-configure": ["Bad config encountered"],
+    "40-pam": ["not allowed.", "Invalid username or password"],
+    "70-launch": ["Redirect loop detected", "JupyterHub is now running"],
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_line_that_a_notebook_quotes_is_said_by_the_installed_jupyterhub(name: str) -> None:
+    folders = [Path(package.__file__).parent for package in (jupyterhub, traitlets)]
+    sources = [path.read_text() for folder in folders for path in folder.rglob("*.py")]
+    text = prose(next(path for path in NOTEBOOKS if path.stem == name))
+    for words in SAID[name]:
+        assert words in text
+        assert any(words in source for source in sources)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
