@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from test_lint import PYTHON
 from test_lint_fix import fixed
+
+from runbook.hub.configuration import read_configuration
+from runbook.hub.lint.proof import refuted
 
 pytestmark = pytest.mark.usefixtures("fast")
 
@@ -203,3 +208,30 @@ def test_nothing_is_written_to_be_tried(tmp_path: Path) -> None:
     (made,) = fixed(tmp_path).corrections
     assert made.before.decode() == text
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {MAIN: text}
+
+
+def test_what_is_another_in_each_process_is_no_other_value(tmp_path: Path) -> None:
+    text = """
+        def hook(spawner):
+            pass
+        c.Spawner.pre_spawn_hook = hook
+        c.Spawner.environment = {"A": hook}
+        c.Authenticator.allowed_users = {"ann", "bob"}
+        """
+    laid_out(tmp_path, {MAIN: text})
+    before = read_configuration(tmp_path / MAIN, PYTHON, cwd=tmp_path)
+    elsewhere = [{"A": f"<function hook at 0x{n}>"} for n in (12, 34)]
+    now, then = (
+        replace(
+            before,
+            assignments=tuple(
+                replace(each, value=where if each.trait == "environment" else each.value,
+                        shown=f"{each.type} at 0x{n}" if each.value is None else str(n))
+                for each in before.assignments
+            ),
+            values={**before.values, "Spawner": {"environment": where}},
+        )
+        for n, where in enumerate(elsewhere)
+    )  # fmt: skip
+    assert refuted(now, then, []) == ""
+    assert refuted(now, replace(then, values={}), []) != ""

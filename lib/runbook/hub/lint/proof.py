@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from itertools import zip_longest
@@ -52,13 +53,19 @@ def _facts(
     place: Assignment, renamed: Mapping[str, str], valued: Collection[str]
 ) -> tuple[object, ...]:
     """What an assignment does; of one whose value is to be corrected, not the value."""
-    value = () if place.name in valued else (place.type, place.value, _shown(place))
+    value = () if place.name in valued else (place.type, _told(place))
     return renamed.get(place.name, place.name), place.how, place.file, *value
 
 
-def _shown(place: Assignment) -> str:
-    """The value's text, but for where in memory it is."""
-    return re.sub(r"\b0x[0-9a-f]+", "0x", place.shown)
+def _told(place: Assignment) -> str:
+    """The value; of one that JSON does not know its text, for the order of a set is another in
+    each process."""
+    return _anywhere(place.shown if place.value is None else place.value)
+
+
+def _anywhere(value: object) -> str:
+    """A value as text, but for where in memory its functions are."""
+    return re.sub(r"\b0x[0-9a-f]+", "0x", json.dumps(value, sort_keys=True))
 
 
 def _values(configuration: Configuration, meant: Collection[str]) -> Iterator[tuple[str, object]]:
@@ -66,7 +73,7 @@ def _values(configuration: Configuration, meant: Collection[str]) -> Iterator[tu
     for section, traits in configuration.values.items():
         for trait, value in traits.items():
             if f"{section}.{trait}" not in meant:
-                yield f"{section}.{trait}", value
+                yield f"{section}.{trait}", _anywhere(value)
     for role, name in configuration.in_use.items():
         if f"JupyterHub.{role}_class" not in meant:
             yield f"JupyterHub.{role}_class in use", name
