@@ -4,7 +4,7 @@
 # group, NAME can neither log in nor start a server any more; what runs, and who is logged in, stays
 # (the notebook 40-pam says how to end that).
 c.PAMAuthenticator.allowed_groups = {<< group|py >>}
-# Who may not log in is told the same as who mistypes the password; so the page says what it may be.
+# Who may not log in is told the same as who mistypes a password: so the page says more.
 c.JupyterHub.template_vars.update(
     {
         "announcement_login": "Your password is right, and you are not let in? "
