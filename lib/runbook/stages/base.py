@@ -89,8 +89,6 @@ class Stage(HasTraits):  # type: ignore[misc]
     def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
         """The stage with the parameters that stand in a notebook's namespace.
 
-        Whoever started its kernel, from here on it depends on that as little as a run does.
-
         Raises
         ------
         ParameterError
@@ -99,7 +97,7 @@ class Stage(HasTraits):  # type: ignore[misc]
         """
         from runbook.stages import known_parameters
 
-        environment.settle()
+        environment.settle()  # whoever started this kernel
         given = {k: v for k, v in namespace.items() if _may_be_parameter(k, v)}
         values = {k: params.Value(v, "parameters cell") for k, v in given.items()}
         if params.EXTENDS in values:
