@@ -67,7 +67,7 @@ OWN: dict[str, dict[str, Any]] = {
 }
 # IPython runs this before the notebook: the goldens are the same for root and for everybody else,
 # and on any computer, whatever listens on the hub's ports there and whichever Node and Python it
-# has. The package index is not asked: `Install._registry` would need a network, and
+# has. No registry is asked: `Install._registry` would need a network, and
 # tests/machine/test_refusals.py sees what it says where there is none. The journal is empty.
 SOMEBODY = f"""
 import socket
@@ -114,6 +114,7 @@ PythonEnvironment._markers = lambda self: {{
 journal.home = lambda: Path("{NOWHERE}/journal")
 parameters._ourselves = lambda: ("ann", "ann")
 Install._registry = lambda self: Check("ok", "package index", "answers")
+Install._npm_registry = lambda self: Check("ok", "npm's registry", "answers")
 doctor.find = lambda config: None
 CheckMachine._interpreter = lambda self: Check("ok", "interpreter " + self.python, self.python)
 """
