@@ -107,7 +107,7 @@ def says_what_is_in_force(machine: Machine) -> None:
     found = {each["what"]: each for stage in stages for each in stage["as_wanted"]}
     rule = found["file /etc/sudoers.d/jupyterhub"]
     assert rule["value"] == "root:root 0440"
-    assert rule["text"] == machine.read("/etc/sudoers.d/jupyterhub")
+    assert rule["text"] == machine.read("/etc/sudoers.d/jupyterhub").strip()
     version = machine.run(["dpkg-query", "-W", "-f${Version}", "sudo"]).stdout
     assert found["Debian package sudo"]["value"] == version
     assert re.search(r"^jupyterhub==\d", found["virtual environment /opt/jupyterhub"]["text"], re.M)
