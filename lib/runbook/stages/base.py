@@ -214,8 +214,7 @@ class Stage(HasTraits):  # type: ignore[misc]
 
     def fingerprint(self) -> str:
         """SHA-256 of the parameters' names and values."""
-        values = json.dumps(self.values(), sort_keys=True)
-        return hashlib.sha256(values.encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.values(), sort_keys=True).encode()).hexdigest()
 
     def earlier_changes(self) -> list[str]:
         """One line for each change that earlier stages of the present run made or planned."""
