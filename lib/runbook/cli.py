@@ -12,14 +12,24 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from runbook import __version__, cli_doctor, cli_lint, cli_read, display, facts, params, summary
+from runbook import (
+    __version__,
+    cli_doctor,
+    cli_lint,
+    cli_parameters,
+    cli_read,
+    display,
+    facts,
+    params,
+    summary,
+)
 from runbook.environment import settle
 from runbook.errors import ParameterError, RunbookError
 from runbook.lock import Locked
 from runbook.machine import usual_remedy
-from runbook.order import ROOT, Order, select
+from runbook.order import ROOT, Order, asked_for
 from runbook.record import RunRecord
-from runbook.stages import Stage, Undo
+from runbook.stages import Undo
 from runbook.summary import short
 
 DONE, FAILED, CHANGES, USAGE, LOCKED = 0, 1, 2, 64, 75
@@ -80,8 +90,9 @@ def run(
     """
     if resume and (only or first or plan):
         raise ParameterError("--resume goes on where the run stopped", "leave out the other words")
-    record = _go(params_file, pairs, first, only, dry_run=plan, resume=resume)
-    if plan:
+    order = asked_for(out, params_file, pairs, first, only, dry_run=plan, resume=resume)
+    record = _execute(order)
+    if order.dry_run:
         return _show_plan(record)
     if record.status == "done":
         summary.show_end(out, record)
@@ -97,7 +108,7 @@ def plan(params_file: Path | None, pairs: Sequence[str], first: str, only: Seque
     For example:
         ./runbook plan --set default_url=/tree
     """
-    return _show_plan(_go(params_file, pairs, first, only, dry_run=True))
+    return _show_plan(_execute(asked_for(out, params_file, pairs, first, only, dry_run=True)))
 
 
 @cli.command()
@@ -158,23 +169,6 @@ def test(words: Sequence[str]) -> NoReturn:
     os.execv(sys.executable, [sys.executable, str(ROOT / "tests/run.py"), *words])
 
 
-def _go(
-    params_file: Path | None,
-    pairs: Sequence[str],
-    first: str,
-    only: Sequence[str],
-    *,
-    dry_run: bool,
-    resume: bool = False,
-) -> RunRecord:
-    file = _file(params_file)
-    stages: Sequence[type[Stage]] = select(only, first)
-    what = "plan" if dry_run else "resume" if resume else "run"
-    why = "" if params_file else f" (you are {facts.current_user()}, and named no other)"
-    out.print(f"{what} with {short(file)}{why}", soft_wrap=True)
-    return _execute(Order(_values(file, pairs), file, stages, dry_run, resume))
-
-
 def _execute(order: Order) -> RunRecord:
     from runbook import runner  # papermill takes its time to load
 
@@ -186,15 +180,6 @@ def _execute(order: Order) -> RunRecord:
         if not order.dry_run and len(order.stages) > 1:
             err.print("To go on from here: the same command with --resume")
     return record
-
-
-def _file(given: Path | None) -> Path:
-    name = "server.yaml" if facts.is_root() else "laptop.yaml"
-    return given or ROOT / "params" / name
-
-
-def _values(file: Path, pairs: Sequence[str]) -> dict[str, params.Value]:
-    return {**params.load(file), **params.settings(pairs)}
 
 
 def _show_plan(record: RunRecord) -> int:
@@ -223,8 +208,9 @@ def _complain(error: RunbookError) -> None:
         err.print(Text(f"  What to do: {error.remedy}"))
 
 
-for _command in (*cli_read.COMMANDS, *cli_lint.COMMANDS, *cli_doctor.COMMANDS):
-    cli.add_command(_command)
+for _part in (cli_read, cli_lint, cli_doctor, cli_parameters):
+    for _command in _part.COMMANDS:
+        cli.add_command(_command)
 
 
 def main() -> NoReturn:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
-from runbook import facts, params, safe_files
-from runbook.errors import ParameterError
+from runbook import facts, remembered, safe_files, wanted
+from runbook.errors import ParameterError, RunbookError
 from runbook.hub import lint as rules
 from runbook.hub.configuration import Configuration, read_configuration
 from runbook.hub.installed import acting_as, as_writer, hub_python, writer_of
@@ -23,7 +24,7 @@ from runbook.hub.lint import Finding
 from runbook.hub.lint.fix import Correction, Fix, Read
 from runbook.hub.lint.fix import fix as corrected
 from runbook.hub.lint.show import blocks, count, masked
-from runbook.order import ROOT
+from runbook.remembered import Remembered
 from runbook.stages import Configure
 
 NAME = "jupyterhub_config.py"
@@ -65,8 +66,11 @@ def lint(file: Path | None, as_json: bool, fix: bool, code: str | None) -> int:
 
 
 def _stage() -> Configure:
-    name = "server.yaml" if facts.is_root() else "laptop.yaml"
-    return Configure.from_values(params.load(ROOT / "params" / name))
+    """As this machine is told to have it; a file to check needs no more than its usual places."""
+    before = Remembered()
+    with suppress(RunbookError):
+        before = remembered.load()
+    return Configure.from_values(wanted.want(None, (), before).values)
 
 
 def _usual(stage: Configure) -> Path:

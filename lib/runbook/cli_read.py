@@ -133,6 +133,10 @@ def _story(run: Run) -> Iterator[Text | Table]:
             ("\nWhat to do    ", "bold"), "; ".join(wrong.remedies),
             ("\nHow to go on  ", "bold"), wrong.go_on,
         )  # fmt: skip
+    if run.differing:
+        yield Text()
+        title = "Parameters other than in force before"
+        yield Table(title, reading.DIFFERING, run.differing)
     rows = [(s.status, s.name, _count(s), duration(s.seconds)) for s in run.stages]
     yield Text()
     yield Table("Stages", ("", "stage", "changes", "took"), rows)

@@ -19,7 +19,7 @@ STEPS = {
     "verify": "when its changes were verified",
     "record": "while its outcome was written down",
 }
-NO_END = "the run goes on still, or it was killed: no end was ever written down"
+NO_WORD = "the run was stopped before this stage could say anything"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ def of(run: Run) -> Failure | None:
         return None
     message, _, remedy = stage.error.partition(REMEDY)
     failed = [check for check in stage.checks if check["status"] == "failed"]
-    reasons = "\n".join(map(_reason, failed)) or message or NO_END
+    reasons = "\n".join(map(_reason, failed)) or message or NO_WORD
+    if run.status == "running":
+        reasons = "the run goes on still"
     why, _, details = reasons.partition("\n")
     remedies = [check["remedy"] for check in failed if check["remedy"]]
     return Failure(
@@ -68,7 +70,8 @@ def command(run: Run) -> str:
         selection = ["--resume"]  # which takes a whole run
     settings = [word for pair in run.settings for word in ("--set", pair)]
     verb = "plan" if run.dry_run else "run"
-    return shlex.join(["./runbook", verb, run.params_shown, *settings, *selection])
+    file = [run.params_shown] if run.by_file else []  # else the machine remembers
+    return shlex.join(["./runbook", verb, *file, *settings, *selection])
 
 
 def _step(run: Run, stage: StageRecord) -> str:
@@ -84,7 +87,7 @@ def _usual_remedy(run: Run, stage: StageRecord) -> str:
     if run.status == "interrupted":
         return "nothing to repair: the machine is looked at anew when you go on"
     if not stage.error:
-        return "if no run is going on any more, go on as below"
+        return "wait until the run has ended"
     return f"read the end of {stage.name}'s command log, and its notebook"
 
 

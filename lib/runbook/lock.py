@@ -1,4 +1,4 @@
-"""One run at a time: a lock that the kernel drops when its holder dies."""
+"""One run at a time, and whose record is whose: locks that the kernel drops with their holder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runbook.errors import RunbookError
+
+GOING_ON = ".going-on"
 
 
 class Locked(RunbookError):
@@ -37,3 +39,31 @@ def lock(folder: Path, who: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def held(record: Path) -> Iterator[None]:
+    """Say in the folder of a record that its run goes on, for as long as it does."""
+    path = record / GOING_ON
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        path.unlink()
+        os.close(descriptor)
+
+
+def is_held(record: Path) -> bool:
+    """Whether a run goes on whose record it is; of a killed one the file may lie there still."""
+    try:
+        descriptor = os.open(record / GOING_ON, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

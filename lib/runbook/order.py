@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runbook import params
+from rich.console import Console
+
+from runbook import params, remembered, wanted
 from runbook.errors import ParameterError
+from runbook.record import RunRecord
+from runbook.remembered import Remembered
+from runbook.resume import unfinished
 from runbook.stages import STAGES, Doctor, Stage, Undo
+from runbook.wanted import Wanted
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -17,15 +23,56 @@ RUNS = ROOT / "runs"
 
 @dataclass(frozen=True)
 class Order:
-    """What to run: the parameters, from which file, which stages, and whether only to plan."""
+    """What to run: the parameters, from which file, which stages, and whether only to plan.
+
+    ``wanted`` says where the parameters of an installation come from, and is remembered;
+    ``resumed`` is the record to go on with.
+    """
 
     values: dict[str, params.Value]
     params_file: Path
     stages: Sequence[type[Stage]] = STAGES
     dry_run: bool = False
-    resume: bool = False
+    resumed: RunRecord | None = None
+    wanted: Wanted | None = None
     notebooks: Path = field(default_factory=lambda: NOTEBOOKS)
     runs: Path = field(default_factory=lambda: RUNS)
+
+
+def asked_for(
+    out: Console,
+    named: Path | None,
+    pairs: Sequence[str],
+    first: str,
+    only: Sequence[str],
+    *,
+    dry_run: bool,
+    resume: bool = False,
+) -> Order:
+    """What the words of the command line ask for; says which parameters count, and what is new."""
+    stages = select(only, first)
+    resumed = unfinished(RUNS, named) if resume else None
+    if resumed:
+        stages = [stage_called(stage.name) for stage in resumed.stages]
+        named, pairs = named or resumed.named, [*resumed.settings, *pairs]
+    before = _in_force(out, named)
+    what = "plan" if dry_run else "resume" if resume else "run"
+    out.print(f"{what} with {wanted.headline(named, before)}", markup=False)
+    asked = wanted.want(named, pairs, before)
+    if table := asked.table(stages):
+        out.print(table)
+    return Order(asked.values, asked.file, stages, dry_run or asked.dry_run, resumed, asked)
+
+
+def _in_force(out: Console, named: Path | None) -> Remembered:
+    """What the machine remembers; a named file says everything, and needs nothing of it."""
+    try:
+        return remembered.load()
+    except ParameterError as error:
+        if named is None:
+            raise
+        out.print(f"{error.message}; it is written anew", style="yellow", markup=False)
+        return Remembered()
 
 
 def select(only: Sequence[str], first: str) -> list[type[Stage]]:

@@ -7,6 +7,7 @@ crash may have cut it short, and whoever looks may have no secrets registered.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
@@ -15,27 +16,39 @@ from typing import TYPE_CHECKING, Any
 
 from runbook import released, secrets
 from runbook.errors import ParameterError
-from runbook.record import StageRecord, refuse_closed, said_by
+from runbook.lock import is_held
+from runbook.record import StageRecord, broken_off, refuse_closed, said_by
+from runbook.resume import journaled
 from runbook.stages import Undo
 
 if TYPE_CHECKING:  # it takes its time to load
     import nbformat
 
 LATEST = "latest"
-HEADLINES = {"failed": "Failed", "interrupted": "Interrupted", "running": "No end recorded"}
+DIFFERING = ("parameter", "in force", "wanted", "by")
+HEADLINES = {"failed": "Failed", "interrupted": "Interrupted", "running": "Going on"}
+#: What records of older releases lack.
+OLDER: dict[str, Any] = {
+    "dry_run": False, "by_file": True, "params": {}, "settings": [], "differing": [], "end": [],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Run:
-    """A ``run.json``; times in ISO 8601, ``ended`` empty where no end was written."""
+    """A ``run.json``; times in ISO 8601, ``ended`` empty where no end was written.
+
+    Of a run whose runner was killed it says so, though nobody was left to write it down.
+    """
 
     folder: Path
     status: str
     dry_run: bool
+    by_file: bool
     params_file: str
     params_sha256: str
     params: dict[str, Any]
     settings: list[str]
+    differing: list[list[str]]
     versions: dict[str, str]
     host: dict[str, str]
     started: str
@@ -151,13 +164,11 @@ def load(folder: Path) -> Run:
     try:
         said = secrets.redact_data(json.loads(path.read_text()))
         values = {f.name: said[f.name] for f in fields(Run) if f.name in said}
-        blank = {
-            "dry_run": False,
-            "params": {},
-            "settings": [],
-            "end": [],
-        }  # older records lack them
-        run = Run(**{**blank, **values, "folder": folder, "stages": _stages(said["stages"])})
+        stages = _stages(said["stages"])
+        if said["status"] == "running" and not is_held(folder):
+            _tell_what_was_made(broken_off(stages), folder.name)
+            values["status"] = "interrupted"
+        run = Run(**{**OLDER, **values, "folder": folder, "stages": stages})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParameterError(
             f"{path}: is no record of a run ({error})", "./runbook runs lists what there is"
@@ -213,11 +224,18 @@ def _stages(said: list[dict[str, Any]]) -> tuple[StageRecord, ...]:
     return tuple(StageRecord(**{k: v for k, v in s.items() if k in known}) for s in said)
 
 
+def _tell_what_was_made(stages: list[StageRecord], run: str) -> None:
+    with suppress(OSError):  # the journal is this machine's, and may be somebody else's
+        for stage in stages:
+            stage.changes = journaled(run, stage.name)
+
+
 def _complete(stage: StageRecord, run: Run) -> None:
     """Give the changes of a failed stage, known from the journal, what its plan said of them."""
     if all("kind" in change for change in stage.changes):
         return
-    planned = said_by(run.notebook(stage.name), "plan") or ()
+    attempts = map(run.notebook, (*run.attempts(stage.name), stage.name))
+    planned = [change for each in attempts for change in said_by(each, "plan") or ()]
     known = {change["summary"]: change for change in planned}
     blank = {"kind": "update", "diff": ""}
     stage.changes = [{**blank, **known.get(c["summary"], {}), **c} for c in stage.changes]

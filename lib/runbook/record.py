@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import socket
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +42,8 @@ class RunRecord:
     """``run.json``, written anew after every stage.
 
     ``params`` are the values by name (of secrets the references), ``settings`` the ``KEY=VALUE``
-    of the command line among them, ``end`` the last lines of a run that ended well.
+    of the command line among them, ``end`` the last lines of a run that ended well; ``by_file``:
+    whether the others are the file's, not what was in force. ``differing``: what is new.
     """
 
     folder: Path
@@ -55,10 +57,17 @@ class RunRecord:
     settings: list[str] = field(default_factory=list)
     dry_run: bool = False
     end: list[tuple[str, str]] = field(default_factory=list)
+    by_file: bool = True
+    differing: list[list[str]] = field(default_factory=list)
 
     @property
     def run_id(self) -> str:
         return self.folder.name
+
+    @property
+    def named(self) -> Path | None:
+        """The parameter file that said what the command line did not, if one did."""
+        return Path(self.params_file) if self.by_file else None
 
     def save(self) -> None:
         content = {
@@ -68,6 +77,8 @@ class RunRecord:
             "params": self.params,
             "settings": self.settings,
             "dry_run": self.dry_run,
+            "by_file": self.by_file,
+            "differing": self.differing,
             "versions": {"jupyterhub-runbook": __version__, "python": platform.python_version()},
             "host": {"name": socket.gethostname(), "system": facts.operating_system()},
             "started": self.started,
@@ -88,7 +99,8 @@ class RunRecord:
         names = ("params_file", "params_sha256", "status", "started", "ended", "params", "settings")
         stages = [StageRecord(**stage) for stage in said["stages"]]
         own = {name: said[name] for name in (*names, "dry_run")}
-        return cls(folder, stages=stages, **own)
+        newer = {name: said[name] for name in ("by_file", "differing") if name in said}
+        return cls(folder, stages=stages, **own, **newer)
 
     def close(self, status: str) -> None:
         self.status, self.ended = status, _now()
@@ -117,22 +129,19 @@ class RecordHandler:
         return path
 
 
-def newest(runs: Path, name: str) -> RunRecord | None:
-    """The newest record of a run, not of a plan, with the parameter file ``name``."""
-    for path in sorted(runs.glob("*/run.json"), reverse=True):
-        record = RunRecord.load(path.parent)
-        if Path(record.params_file).stem == name and not record.dry_run:
-            return record
-    return None
-
-
 def mend(record: RunRecord) -> None:
     """Say the truth in a record whose runner was killed, and so could not."""
-    for stage in record.stages:
-        if stage.status == "running":
-            stage.status, stage.error = "failed", "the runner was killed"
-            mend_notebook(record.folder / f"{stage.name}.ipynb", stage.error)
+    for stage in broken_off(record.stages):
+        mend_notebook(record.folder / f"{stage.name}.ipynb", stage.error)
     record.close("interrupted")
+
+
+def broken_off(stages: Iterable[StageRecord]) -> list[StageRecord]:
+    """Those of ``stages`` that were executed when their runner was killed; they say so now."""
+    found = [stage for stage in stages if stage.status == "running"]
+    for stage in found:
+        stage.status, stage.error = "failed", "the runner was killed"
+    return found
 
 
 def mend_notebook(path: Path, why: str) -> None:

@@ -5,28 +5,47 @@ from __future__ import annotations
 import hashlib
 from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from runbook import params
+from runbook import params, secrets
 from runbook.errors import ParameterError
-from runbook.order import Order
-from runbook.record import RunRecord, StageRecord, mend, newest
-from runbook.stages import Stage, used
+from runbook.journal import Journal
+from runbook.record import RunRecord, StageRecord, mend
+from runbook.stages import Stage, Undo, used
+
+if TYPE_CHECKING:
+    from runbook.order import Order
 
 
-def continued(order: Order) -> RunRecord:
-    """The newest record of these parameters, to go on with.
+def unfinished(runs: Path, named: Path | None) -> RunRecord:
+    """The newest run, of the parameter file ``named`` or of any, if it did not end well.
 
-    Raises
-    ------
-    ParameterError
-        if there is none, or it is complete.
+    Plans and undos are none. Raises `ParameterError` if there is nothing to go on with.
     """
-    record = newest(order.runs, order.params_file.stem)
-    if record is None or record.status == "done":
-        raise ParameterError(
-            f"there is no unfinished run of {order.params_file.name} to resume",
-            f"./runbook run {order.params_file}",
-        )
+    for path in sorted(runs.glob("*/run.json"), reverse=True):
+        record = _installation(path.parent)
+        if record and (named is None or Path(record.params_file).stem == named.stem):
+            if record.status == "done":
+                break
+            return record
+    of = f" of {named.name}" if named else ""
+    raise ParameterError(
+        f"there is no unfinished run{of} to resume", f"./runbook run {named or ''}".strip()
+    )
+
+
+def _installation(folder: Path) -> RunRecord | None:
+    """The record in ``folder``; None where it is none of an installation, or cannot be read."""
+    try:
+        record = RunRecord.load(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    undo = any(stage.name == Undo.name for stage in record.stages)
+    return None if undo or record.dry_run else record
+
+
+def continued(order: Order, record: RunRecord) -> RunRecord:
+    """``record``, to go on with by what is wanted now."""
     if record.status == "running":
         mend(record)
     record.status, record.ended = "running", ""
@@ -34,6 +53,23 @@ def continued(order: Order) -> RunRecord:
     record.settings = params.settings_among(order.values)
     record.params = used(order.values, order.stages)
     return record
+
+
+def journaled(run: str, stage: str) -> list[dict[str, Any]]:
+    """What ``stage`` of ``run`` changed, in all its attempts, as the machine's journal has it."""
+    return [
+        {"summary": secrets.redact(line["summary"])}
+        for line in Journal().entries()
+        if line["event"] == "begin" and (line.get("run"), line.get("stage")) == (run, stage)
+    ]
+
+
+def add_earlier_attempts(entry: StageRecord, run_id: str) -> None:
+    """What attempts that failed or were killed changed before, the run has changed."""
+    told = {change["summary"] for change in entry.changes}
+    earlier = [each for each in journaled(run_id, entry.name) if each["summary"] not in told]
+    entry.changes = [*earlier, *entry.changes]
+    entry.status = "changed" if earlier else entry.status
 
 
 def _holds(stage: type[Stage], entry: StageRecord, order: Order) -> bool:

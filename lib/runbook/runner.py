@@ -21,7 +21,7 @@ from runbook import params, released, reserve
 from runbook.errors import RunbookError
 from runbook.journal import Journal
 from runbook.kernel import Kernel, Kernels, remove_stale
-from runbook.lock import lock
+from runbook.lock import held, lock
 from runbook.machine import usual_remedy
 from runbook.order import Order, stage_called
 from runbook.progress import Progress
@@ -35,7 +35,8 @@ from runbook.record import (
     said_by,
     set_aside,
 )
-from runbook.resume import continued, good_so_far, made_by
+from runbook.remembered import executed, keep
+from runbook.resume import add_earlier_attempts, continued, good_so_far, journaled, made_by
 from runbook.stages import Stage, used, validate
 from runbook.summary import end_of
 
@@ -56,15 +57,14 @@ def run(order: Order, console: Console) -> RunRecord:
     """
     validate(order.values, order.stages)
     _name_edited(order, console)
-    journal = Journal()
-    with lock(journal.folder, f"started {time.strftime('%H:%M:%S')}"):
+    with lock(Journal().folder, f"started {time.strftime('%H:%M:%S')}"):
         remove_stale()
-        record = continued(order) if order.resume else _new(order)
+        record = continued(order, order.resumed) if order.resumed else _new(order)
         order = replace(order, stages=[stage_called(stage.name) for stage in record.stages])
         RecordHandler(record.folder)
         reserve.hold(record.folder)
         record.save()
-        with _signals_interrupt():
+        with _signals_interrupt(), held(record.folder):
             _execute(order, record, console)
     return record
 
@@ -78,6 +78,8 @@ def _new(order: Order) -> RunRecord:
         params=used(order.values, order.stages),
         settings=params.settings_among(order.values),
         dry_run=order.dry_run,
+        by_file=order.wanted is None or order.wanted.by_file,
+        differing=order.wanted.rows(order.stages) if order.wanted else [],
     )
 
 
@@ -91,8 +93,9 @@ def _name_edited(order: Order, console: Console) -> None:
 
 def _execute(order: Order, record: RunRecord, console: Console) -> None:
     outcome = "failed"
-    good = good_so_far(order, record) if order.resume else 0
+    good = good_so_far(order, record) if order.resumed else 0
     names = [entry.name for entry in record.stages[good:]]
+    done = [entry.name for entry in record.stages[:good]]
     try:
         with (
             Progress(console, len(record.stages)) as progress,
@@ -107,13 +110,15 @@ def _execute(order: Order, record: RunRecord, console: Console) -> None:
                 progress.done(entry)
                 if entry.status == "failed":
                     break
+                done.append(entry.name)
             else:
                 outcome = "done"
     except KeyboardInterrupt:
         outcome = "interrupted"
     finally:
-        if outcome == "done" and not order.dry_run:
-            record.end = end_of(record, order.values)
+        if not order.dry_run:
+            executed(done, record.run_id)
+            record.end = end_of(record, order.values) if outcome == "done" else []
         record.close(outcome)
         _write_report(record, console)
 
@@ -150,6 +155,8 @@ def _execute_stage(
     started = time.monotonic()
     try:
         _begin(entry, stage, order, record)
+        if order.wanted and not (order.dry_run or stage.only_looks):
+            keep(order.wanted.to_remember(record.run_id, order.stages), record.run_id)
         papermill.execute_notebook(
             str(order.notebooks / f"{stage.name}.ipynb"),
             str(output),
@@ -164,6 +171,8 @@ def _execute_stage(
         )
     except (PapermillExecutionError, CellTimeoutError, RuntimeError) as error:  # a dead kernel
         entry.error = error_of(nbformat.read(output, 4))[1] or str(error)
+    except RunbookError as error:
+        entry.error = str(error)
     except OSError as error:
         message = f"the record {output} cannot be written: {error.strerror}"
         entry.error = str(RunbookError(message, usual_remedy(message)))
@@ -187,15 +196,11 @@ def _read_outcome(entry: StageRecord, output: Path, run_id: str) -> None:
         entry.status = said["status"]
         for name in ("changes", "checks", "versions"):
             setattr(entry, name, said[name])
+        add_earlier_attempts(entry, run_id)
     else:
         both = (said_by(notebook, "checks"), said_by(notebook, "probes"))
         entry.checks = [check for checks in both for check in checks or ()]
-        entry.changes = [
-            {"summary": line["summary"]}
-            for line in Journal().entries()
-            if line["event"] == "begin"
-            and (line.get("run"), line.get("stage")) == (run_id, entry.name)
-        ]
+        entry.changes = journaled(run_id, entry.name)
     commands = said_by(notebook, "commands") or {}
     for change in entry.changes:
         if text := commands.get(change["summary"]):

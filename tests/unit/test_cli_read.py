@@ -12,6 +12,8 @@ import pytest
 from records import CHANGE, CHECK, ERROR, TAKEN, notebook, printed, record, stages
 
 from runbook import cli, order
+from runbook.journal import Journal
+from runbook.lock import held
 
 FAILED = {"status": "failed", "error": ERROR, "checks": [CHECK, TAKEN], "seconds": 2.5}
 CHANGED = {"status": "changed", "changes": [CHANGE], "versions": {"jupyterhub": "6.1.1"}}
@@ -87,6 +89,27 @@ def test_show_tells_of_a_failure_what_why_what_to_do_and_how_to_go_on(
         "What to do stop it (kill 812), or set another port",
         "How to go on ./runbook run params/server.yaml --resume",
     ]
+
+
+def test_a_run_whose_runner_was_killed_is_listed_as_interrupted_with_what_it_changed(
+    runbook: Runbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = record(tmp_path, stages(launch={"status": "running"}, verify={}), "running")
+    monkeypatch.setenv("RUNBOOK_RUN", folder.name)
+    Journal().begin("70-launch", str(CHANGE["summary"]), {}, None)
+    assert "✗ interrupted" in runbook("runs")[1]
+    _, out, _ = runbook("show")
+    assert "Made before that: 1 change in 1 stage." in out
+    assert any(line == "~ update file /etc/x" for line in lines(out))
+    with held(folder):
+        assert "● running" in runbook("runs")[1]
+
+
+def test_show_tells_which_parameters_were_other_than_in_force_before(
+    runbook: Runbook, tmp_path: Path
+) -> None:
+    record(tmp_path, stages(), differing=[["port", "80", "443", "--set port=443"]])
+    assert "port 80 443 --set port=443" in lines(runbook("show")[1])
 
 
 def test_show_lists_stages_and_changes(runbook: Runbook, two: tuple[Path, Path]) -> None:

@@ -27,7 +27,7 @@ FLOORS = (
         "excerpt",
     ),
     ("resources",),
-    ("plan", "journal", "takeback", "history", "undoing", "hub"),
+    ("plan", "journal", "takeback", "history", "undoing", "remembered", "hub"),
     ("stages",),
     (
         "engine",
@@ -41,10 +41,10 @@ FLOORS = (
         "reserve",
     ),
     (
-        *("order", "resume", "summary", "runner"),
+        *("order", "wanted", "resume", "summary", "runner"),
         *("report", "reading", "failure", "comparing", "notebook_page"),
     ),
-    ("cli", "cli_doctor", "cli_lint", "cli_read"),
+    ("cli", "cli_doctor", "cli_lint", "cli_parameters", "cli_read"),
     ("__main__",),
 )
 HEIGHTS = {name: height for height, floor in enumerate(FLOORS) for name in floor}

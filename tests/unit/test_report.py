@@ -17,6 +17,7 @@ from records import CHANGE, CHECK, ERROR, TAKEN, notebook, printed, record, stag
 
 from runbook import excerpt, secrets
 from runbook.errors import ParameterError
+from runbook.lock import held
 from runbook.notebook_page import coalesced
 from runbook.reading import load
 from runbook.record import StageRecord
@@ -195,14 +196,33 @@ def test_an_interrupted_run_says_where(tmp_path: Path) -> None:
 
 def test_a_stage_at_which_the_runner_was_killed_is_named(tmp_path: Path) -> None:
     made = stages(pam={"status": "running"}, launch=PENDING, verify=PENDING)
-    assert "No end recorded at 40-pam" in page(record(tmp_path, made, "running")).text
+    text = page(record(tmp_path, made, "running")).text
+    assert "Interrupted at 40-pam" in text
+    assert "the runner was killed" in text
 
 
-def test_a_run_without_an_end_is_not_taken_for_a_good_one(tmp_path: Path) -> None:
+def test_a_run_that_was_killed_between_two_stages_is_not_taken_for_a_good_one(
+    tmp_path: Path,
+) -> None:
     text = page(record(tmp_path, stages(launch=PENDING, verify=PENDING), "running")).text
-    assert "No end recorded at 70-launch" in text
-    assert "or it was killed" in text
+    assert "Interrupted at 70-launch" in text
     assert "Done" not in text
+
+
+def test_a_run_that_goes_on_still_says_so(tmp_path: Path) -> None:
+    folder = record(tmp_path, stages(launch={"status": "running"}, verify=PENDING), "running")
+    with held(folder):
+        text = page(folder).text
+    assert "Going on at 70-launch" in text
+    assert "the run goes on still" in text
+
+
+def test_the_page_tells_which_parameters_were_other_than_in_force_before(tmp_path: Path) -> None:
+    differing = [["port", "80", "443", "--set port=443"]]
+    text = page(record(tmp_path, stages(), differing=differing, by_file=False)).text
+    assert "Parameters other than in force before" in text
+    assert "port 80 443 --set port=443" in text
+    assert "params/server.yaml in force before" in text
 
 
 def test_a_plan_says_that_nothing_was_changed(tmp_path: Path) -> None:

@@ -99,9 +99,10 @@ def test_a_parameter_edited_in_a_notebook_does_not_count_and_run_json_has_every_
 
 def test_a_resumed_run_has_every_value_used_in_its_record(tmp_path: Path) -> None:
     folder = new_folder(tmp_path, "x")
-    RunRecord(folder, "x.yaml", "y", [StageRecord("20-configure")]).close("failed")
-    asked = Order({}, Path("x.yaml"), [Configure], resume=True, runs=tmp_path)
-    assert continued(asked).params["port"] == Configure().port
+    record = RunRecord(folder, "x.yaml", "y", [StageRecord("20-configure")])
+    record.close("failed")
+    asked = Order({}, Path("x.yaml"), [Configure], resumed=record, runs=tmp_path)
+    assert continued(asked, record).params["port"] == Configure().port
 
 
 def executed(folder: Path, **data: Any) -> Path:

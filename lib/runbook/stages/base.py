@@ -18,6 +18,7 @@ from runbook.errors import ParameterError, PlanError, together
 from runbook.plan import Plan
 from runbook.resources import Resource
 from runbook.stages.at_start import asked_for_others, present_run
+from runbook.stages.by_hand import differing, remembering
 from runbook.stages.folders import ANOTHER_FOLDER, fillable, not_ours
 from runbook.stages.judgement import collected, judged, plain
 from runbook.stages.kinds import Unfit
@@ -29,6 +30,8 @@ class Stage(HasTraits):  # type: ignore[misc]
     name: ClassVar[str]
     #: Whether its Check asks every stage of an installation what can be asked at the start.
     asks_all: ClassVar[bool] = False
+    #: Whether it never brings a parameter into force.
+    only_looks: ClassVar[bool] = False
 
     dry_run = Bool(False, help="look and plan, change nothing").tag(param=True)
 
@@ -148,7 +151,7 @@ class Stage(HasTraits):  # type: ignore[misc]
         """
         reason = self.skip_reason()
         own = (Check("skipped", reason),) if reason else self.checks()
-        found = collected(self.asked_at_start(), own, *asked_for_others(self))
+        found = collected(differing(self), self.asked_at_start(), own, *asked_for_others(self))
         self._checks = list(dict.fromkeys(found))
         return judged(f"Check {self.name}", self._checks, {"checks": plain(self._checks)})
 
@@ -169,7 +172,7 @@ class Stage(HasTraits):  # type: ignore[misc]
         reason = self.skip_reason()
         for name, path, why in () if reason else not_ours(self.fills()):
             raise PlanError(f"{name} {path}: {why}", ANOTHER_FOLDER)
-        resources = () if reason else self.resources()
+        resources = () if reason else (*remembering(self), *self.resources())
         note = f"skipped: {reason}" if reason else ""
         self._plan = Plan(self.name, resources, dry_run=self.dry_run, note=note)
         return self._plan
@@ -243,6 +246,5 @@ def _validate(trait: Any, blank: Stage, name: str, value: params.Value) -> None:
     except Unfit as why:
         raise ParameterError(f"{value.place}: {name}: {why}") from None
     except TraitError:
-        raise ParameterError(
-            f"{value.place}: {name}: expected {trait.info()}, not {value.value!r}"
-        ) from None
+        why_not = f"expected {trait.info()}, not {value.value!r}"
+        raise ParameterError(f"{value.place}: {name}: {why_not}") from None

@@ -35,6 +35,7 @@ class CheckMachine(Managed, Address, HubAccount, Login, Interpreter, Stage):
 
     name = "00-check"
     asks_all = True
+    only_looks = True
 
     def at_start(self) -> Iterator[Check]:
         yield self._system()

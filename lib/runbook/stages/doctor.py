@@ -21,6 +21,7 @@ class Doctor(Stage):
     """A diagnosis; it changes nothing, and a sick hub is what it is for: it does not fail."""
 
     name = "95-doctor"
+    only_looks = True
 
     hub_config = parameter(Unicode(""), "the hub's configuration file; empty: find the hub")
 

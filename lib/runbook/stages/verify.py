@@ -33,6 +33,7 @@ class Verify(Survival, Services, Handlers, Login, Stage):
     """The proof: nothing is taken on trust, and nothing is left behind."""
 
     name = "80-verify"
+    only_looks = True
 
     def at_start(self) -> Iterator[Check]:
         yield from ()  # nothing but what the stages ask that it is made of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from runbook import facts, machine
+from runbook import facts, machine, remembered
 from runbook.hub.doctor.services import Service, all_services, is_hub, is_proxy, unit_of
 from runbook.hub.installed import interpreter
 
@@ -173,10 +173,12 @@ def _left_behind() -> Iterator[Installation]:
 
 
 def _lying(config: Path | None) -> Iterator[Installation]:
-    prefixes = ":".join(f"{os.path.expanduser(prefix)}/bin" for prefix in PREFIXES)
+    names = (*remembered.values_of("prefix"), *PREFIXES)
+    prefixes = ":".join(f"{os.path.expanduser(prefix)}/bin" for prefix in names)
     path = f"{os.environ.get('PATH', SYSTEM_PATH)}:{prefixes}"
     program = shutil.which("jupyterhub", path=path)
-    known = [Path(os.path.abspath(os.path.expanduser(name))) for name in CONFIGS]
+    files = (*(f"{d}/jupyterhub_config.py" for d in remembered.values_of("config_dir")), *CONFIGS)
+    known = [Path(os.path.abspath(os.path.expanduser(name))) for name in files]
     for file in [Path(os.path.abspath(config))] if config else known:
         if program and file.exists():
             own = f"{os.path.dirname(program)}:{SYSTEM_PATH}"
