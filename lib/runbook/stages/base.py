@@ -30,8 +30,7 @@ class Stage(HasTraits):  # type: ignore[misc]
     name: ClassVar[str]
     #: Whether its Check asks every stage of an installation what can be asked at the start.
     asks_all: ClassVar[bool] = False
-    #: Whether it never brings a parameter into force.
-    only_looks: ClassVar[bool] = False
+    only_looks: ClassVar[bool] = False  # and never brings a parameter into force
 
     dry_run = Bool(False, help="look and plan, change nothing").tag(param=True)
 
@@ -221,8 +220,7 @@ class Stage(HasTraits):  # type: ignore[misc]
 
     def earlier_changes(self) -> list[str]:
         """One line for each change that earlier stages of the present run made or planned."""
-        stages = present_run().get("stages", ())
-        return [change["summary"] for stage in stages for change in stage["changes"]]
+        return [c["summary"] for s in present_run().get("stages", ()) for c in s["changes"]]
 
     def fills(self) -> dict[str, Path]:
         """By parameter, those that it fills."""
