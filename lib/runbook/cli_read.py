@@ -12,6 +12,7 @@ from rich.text import Text
 from runbook import failure, order, reading
 from runbook.display import MARKS, Table
 from runbook.errors import RunbookError
+from runbook.packages import package_tables
 from runbook.reading import Run, duration
 from runbook.record import StageRecord
 
@@ -43,7 +44,8 @@ def runs() -> None:
 
 @click.command()
 @RUN
-def show(run: str) -> None:
+@click.option("--packages", is_flag=True, help="Also list every package that it found installed.")
+def show(run: str, packages: bool) -> None:
     """Show what a run did: outcome, stages, changes; of a failure, what to do.
 
     RUN is its id or the beginning of it; the latest without one.
@@ -51,10 +53,10 @@ def show(run: str) -> None:
     \b
     For example:
         ./runbook show
-        ./runbook show 20261122T2140
+        ./runbook show 20261122T2140 --packages
     """
     found, out = reading.find(run, order.RUNS), _out()
-    for part in _story(found):
+    for part in (*_story(found), *(package_tables(found.packages) if packages else ())):
         out.print(part)
 
 
@@ -62,7 +64,8 @@ def show(run: str) -> None:
 @click.argument("old", metavar="RUN")
 @click.argument("new", metavar="RUN")
 def diff(old: str, new: str) -> None:
-    """Show what differs between two runs: parameters, versions, changes, notebooks.
+    """Show what differs between two runs: parameters, versions, packages, changes,
+    notebooks.
 
     \b
     For example:
@@ -144,6 +147,8 @@ def _story(run: Run) -> Iterator[Text | Table]:
         if stage.changes:
             changes = [(change["kind"], change["summary"]) for change in stage.changes]
             yield Table(stage.name, ("", "what"), changes)
+    if counts := ", ".join(table.title for table in package_tables(run.packages)):
+        yield Text(f"Installed: {counts}; --packages lists them")
     yield Text(f"The record is {run.folder}/, to read: index.html")
 
 

@@ -1,4 +1,4 @@
-"""What differs between two runs: parameters, versions, changes and their notebooks."""
+"""What differs between two runs: parameters, versions, packages, changes, notebooks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import nbformat
 from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
 
 from runbook.display import Table
+from runbook.packages import KINDS, Package
 from runbook.reading import Run
 
 ABSENT = "-"
@@ -40,7 +41,7 @@ def tables(old: Run, new: Run) -> list[Table]:
     ]
     titles = ("what", old.run_id, new.run_id)
     rows = [(title, _differing(before, after)) for title, before, after in compared]
-    return [Table(title, titles, found) for title, found in rows if found]
+    return [Table(title, titles, found) for title, found in rows if found] + _packages(old, new)
 
 
 def notebooks(old: Run, new: Run, *, colour: bool) -> Iterator[tuple[str, str]]:
@@ -82,6 +83,28 @@ def _found(run: Run) -> dict[str, str]:
 def _edited(run: Run) -> dict[str, str]:
     """What of the notebooks is not as released; of those that are, nothing."""
     return {stage.name: ", ".join(stage.edited) for stage in run.stages if stage.edited}
+
+
+def _packages(old: Run, new: Run) -> list[Table]:
+    """The packages that came, went or are others now; of the same version the hash."""
+    silent = [run.run_id for run in (old, new) if not run.packages]
+    if silent:
+        note = f"not looked at in {silent[0]}: it did not get to record 10-install"
+        return [Table("Packages", (), (), note=note)] if len(silent) == 1 else []
+    before, after = ({(p.kind, p.name): p for p in run.packages} for run in (old, new))
+    rows = []
+    for key in sorted({*before, *after}):
+        pair = before.get(key), after.get(key)
+        if pair[0] != pair[1]:
+            same = bool(pair[0] and pair[1] and pair[0].version == pair[1].version)
+            shown = [_told(package, same) if package else ABSENT for package in pair]
+            rows.append((f"{key[1]} ({KINDS.get(key[0], key[0])})", *shown))
+    return [Table("Packages", ("package", old.run_id, new.run_id), rows)] if rows else []
+
+
+def _told(package: Package, in_full: bool) -> str:
+    more = (package.short_hash, package.source) if in_full else (package.source,)
+    return ", ".join(filter(None, (package.version, *more)))
 
 
 def _changes(run: Run) -> dict[str, str]:

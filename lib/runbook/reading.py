@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from runbook import released, secrets
 from runbook.errors import ParameterError
 from runbook.lock import is_held
+from runbook.packages import Package
 from runbook.record import StageRecord, broken_off, refuse_closed, said_by
 from runbook.resume import journaled
 from runbook.stages import Undo
@@ -131,6 +132,13 @@ class Run:
     def edited(self) -> list[str]:
         """A sentence for each notebook that was not executed as released."""
         return [released.told(s.name, s.edited) for s in self.stages if s.edited]
+
+    @cached_property
+    def packages(self) -> list[Package]:
+        """Those that the stages found installed."""
+        names = [f.name for f in fields(Package)]
+        found = [entry for stage in self.stages for entry in stage.packages]
+        return [Package(*(str(entry.get(name, "")) for name in names)) for entry in found]
 
     def notebook(self, stage: str) -> nbformat.NotebookNode:
         """The executed notebook of ``stage``, redacted; one without cells where there is none."""

@@ -32,6 +32,7 @@ class StageRecord:
     as_wanted: list[dict[str, str]] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    packages: list[dict[str, str]] = field(default_factory=list)  # `Package` as data
     error: str = ""
     made_by: str = ""  # SHA-256 of notebook, library and parameters
     edited: list[str] = field(default_factory=list)  # cells that are not as released

@@ -11,7 +11,7 @@ import nbformat
 from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from runbook import excerpt, failure, notebook_page, safe_files, secrets, templates
+from runbook import excerpt, failure, notebook_page, packages, safe_files, secrets, templates
 from runbook.display import MARKS, diff_lines
 from runbook.excerpt import Excerpt
 from runbook.reading import Run, duration, load
@@ -63,6 +63,7 @@ def write_report(folder: Path) -> Path:
         failure=failure.of(run),
         sections=list(_sections(run)),
         duration=duration,
+        packages=packages.package_tables(run.packages),
         marks={name: mark for name, (mark, _) in MARKS.items()},
         diff=_diff,
         is_open=lambda diff: diff.count("\n") < OPEN_DIFF,

@@ -194,7 +194,7 @@ def _read_outcome(entry: StageRecord, output: Path, run_id: str) -> None:
     said = said_by(notebook, "record")
     if said and not entry.error:
         entry.status = said["status"]
-        for name in ("changes", "checks", "versions"):
+        for name in ("changes", "checks", "versions", "packages"):
             setattr(entry, name, said[name])
         add_earlier_attempts(entry, run_id)
     else:

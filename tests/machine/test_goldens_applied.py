@@ -61,8 +61,8 @@ REPLACE = tuple(
         (r"Debian GNU/Linux \d+ \(\w+\)", "Debian GNU/Linux RELEASE"),
         (r"\b(python|Python )3\.\d+", r"\g<1>3.MINOR"),
         # The packages of the lock, as a whole; an address such as 127.0.0.1 is no version.
-        (r"(?m)^@@ .* @@(\n\+[\w.-]+==\S+)+$", "PACKAGES"),
-        (r"\b\d+ (packages|lines)\b", r"COUNT \1"),
+        (r"(?m)^@@ .* @@(\n\+[\w.@/-]+(==|@)\S+)+$", "PACKAGES"),
+        (r"\b\d+ ((?:Python |npm |Debian )?packages|lines)\b", r"COUNT \1"),
         (r"\band\s+\d+\s+it\s+needs", "and COUNT it needs"),
         (r"(?<![\w.])v?\d+\.\d+\.\d+(?![\w.])", "VERSION"),
         (r"\(removes\s+[\d,]+\s+files,\s+\d+\s+MB\)", "(removes SIZE)"),

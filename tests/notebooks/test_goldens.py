@@ -127,7 +127,7 @@ REPLACE = (
     # A new parameter changes the hash of all; the parameters themselves stand in the setup cell.
     (TABLE, r"\b[0-9a-f]{16}\b", "HASH"),
     # A new lock changes the packages: all of them as one, as text or as HTML.
-    (TABLE, r"@@ [^@]+ @@((\n|</div><div>)\+[\w.-]+==[^\s<]+)+", "PACKAGES"),
+    (TABLE, r"@@ [^@]+ @@((\n|</div><div>)\+[\w.@/-]+(==|@)[^\s<]+)+", "PACKAGES"),
     (TABLE, r"\b\d+ packages", "COUNT packages"),
     (TABLE, r"\band\s+\d+\s+it\s+needs", "and COUNT it needs"),
     (TABLE, r"(?<![\w.])v?\d+\.\d+\.\d+(?![\w.])", "VERSION"),

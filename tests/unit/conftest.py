@@ -14,6 +14,7 @@ from fakes import FakePrograms
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from reading import CORPUS, warm
+from wheels import Index
 
 from runbook import facts, journal, machine, secrets
 from runbook.hub import configuration
@@ -61,6 +62,19 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return FakePrograms(folder)
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """The one package index that uv asks, with no wheel in it yet."""
+    (tmp_path / "index").mkdir()
+    with Index(tmp_path / "index") as served:
+        for name in [name for name in os.environ if name.startswith("UV_")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("UV_DEFAULT_INDEX", served.url)
+        monkeypatch.setenv("UV_NO_CONFIG", "1")
+        monkeypatch.setenv("NO_PROXY", "localhost")
+        yield served
 
 
 @pytest.fixture

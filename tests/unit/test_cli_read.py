@@ -243,3 +243,51 @@ def test_report_writes_the_page_and_prints_its_path(
     assert (code, out) == (0, f"{two[0]}/index.html\n")
     assert "Done" in (two[0] / "index.html").read_text()
     assert not (two[1] / "index.html").exists()
+
+
+def package(name: str, version: str, digest: str = "sha256:aa") -> dict[str, str]:
+    return {"kind": "python", "name": name, "version": version, "hash": digest, "source": ""}
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> tuple[Path, Path]:
+    """Two runs: one package came, one went, one is newer, one is another build, one is the same."""
+    before = [package("gone", "1"), package("newer", "1"), package("rebuilt", "1")]
+    after = [package("newer", "2"), package("rebuilt", "1", "sha256:bb"), package("came", "3")]
+    same = package("same", "1")
+    first, second = (
+        record(tmp_path, stages(install={**CHANGED, "packages": [*found, same]}), at=at)
+        for at, found in ((1, before), (2, after))
+    )
+    return first, second
+
+
+def test_diff_tells_which_packages_came_went_or_are_others(
+    runbook: Runbook, packages: tuple[Path, Path]
+) -> None:
+    _, out, _ = runbook("diff", packages[0].name, packages[1].name)
+    assert [line for line in lines(out) if "(Python)" in line] == [
+        "came (Python) - 3",
+        "gone (Python) 1 -",
+        "newer (Python) 1 2",
+        "rebuilt (Python) 1, sha256:aa 1, sha256:bb",
+    ]
+
+
+def test_diff_with_a_run_that_did_not_look_at_packages_says_so(
+    runbook: Runbook, packages: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = record(tmp_path, stages(), at=3)
+    _, out, _ = runbook("diff", packages[0].name, other.name)
+    assert f"not looked at in {other.name}" in out
+    assert "(Python)" not in out
+
+
+def test_show_counts_the_packages_and_lists_them_when_asked(
+    runbook: Runbook, packages: tuple[Path, Path]
+) -> None:
+    _, out, _ = runbook("show")
+    assert "Installed: 4 Python packages; --packages lists them" in lines(out)
+    assert "newer 2 sha256:aa" not in lines(out)
+    _, out, _ = runbook("show", "--packages")
+    assert "newer 2 sha256:aa" in lines(out)

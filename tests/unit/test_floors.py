@@ -25,6 +25,7 @@ FLOORS = (
         "checks",
         "outcome",
         "excerpt",
+        "packages",
     ),
     ("resources",),
     ("plan", "journal", "takeback", "history", "undoing", "remembered", "hub"),

@@ -16,7 +16,7 @@ from runbook.hub.client import HubSession
 from runbook.hub.trial import free_ports
 from runbook.hub.web import HubError, LoginRefused, ServiceClient, hub_version, wait_until
 from runbook.resources import Link, NodeRuntime, NpmProject, Resource
-from runbook.stages.install import LOCKS
+from runbook.stages.programs_wanted import LOCKS
 
 pytestmark = pytest.mark.registries
 

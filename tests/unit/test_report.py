@@ -264,6 +264,12 @@ def test_the_versions_are_listed(tmp_path: Path) -> None:
     assert "jupyterhub 6.1.1" in page(good(tmp_path)).text
 
 
+def test_the_packages_are_there_to_be_opened(tmp_path: Path) -> None:
+    found = {"kind": "npm", "name": "ws", "version": "8.0.0", "hash": "sha512-ab", "source": ""}
+    shown = page(record(tmp_path, stages(install={**CHANGED, "packages": [found]})))
+    assert "1 npm package package version hash ws 8.0.0 sha512-ab" in shown.text
+
+
 def test_every_stage_has_a_bar_as_long_as_it_took(tmp_path: Path) -> None:
     html = page(record(tmp_path, stages(install={"seconds": 12.0}))).html
     bars = re.findall(r"left:([\d.]+)%;width:([\d.]+)%", html)
@@ -373,6 +379,7 @@ def test_text_of_the_machine_is_never_markup(tmp_path: Path) -> None:
         "changes": [{**CHANGE, "summary": HOSTILE, "diff": f"+{HOSTILE}"}],
         "checks": [{**CHECK, "what": HOSTILE, "found": HOSTILE}],
         "versions": {HOSTILE: HOSTILE},
+        "packages": [{"kind": "npm", "name": HOSTILE, "version": HOSTILE}],
     }
     made = stages(install=said)
     folder = record(tmp_path, made, "failed", params={HOSTILE: HOSTILE}, settings=[HOSTILE])
@@ -380,7 +387,7 @@ def test_text_of_the_machine_is_never_markup(tmp_path: Path) -> None:
     notebook(folder, made[1], note=HOSTILE, outputs=[printed(HOSTILE)])
     shown = page(folder)
     assert "script" not in shown.tags
-    assert shown.text.count("alert('x')") > 8
+    assert shown.text.count("alert('x')") > 10
 
 
 def test_only_its_owner_can_read_the_pages(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ def test_the_outcome_is_what_the_record_cell_said(tmp_path: Path) -> None:
         "changes": [{"summary": "a"}],
         "checks": [],
         "versions": {"a": "1"},
+        "packages": [{"kind": "python", "name": "a", "version": "1", "hash": "", "source": ""}],
     }
     entry = StageRecord("10-install", "failed")
     runner._read_outcome(entry, executed(tmp_path, record=said), "run")
@@ -125,6 +126,7 @@ def test_the_outcome_is_what_the_record_cell_said(tmp_path: Path) -> None:
         [{"summary": "a"}],
         {"a": "1"},
     )
+    assert entry.packages == said["packages"]
 
 
 def test_a_stage_that_never_got_to_its_record_is_failed(tmp_path: Path) -> None:

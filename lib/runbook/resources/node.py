@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from runbook import machine
-from runbook.resources.base import Change, Found, Kind, Resource, extent
+from runbook.packages import npm_packages
+from runbook.resources.base import Change, Found, Resource, extent
 from runbook.resources.npm import CACHE, run_npm
+from runbook.resources.package_changes import as_diff, compared, in_words
 from runbook.resources.uv import uv_in
 
 #: configurable-http-proxy 5.2 and later need it (its package.json, "engines").
@@ -85,9 +87,10 @@ class NodeRuntime(Resource):
         wanted = self.version
         if state.system or state.wheel == wanted:
             return None
-        kind: Kind = "update" if state.wheel else "create"
-        goes = f"; {extent(self.path)} are replaced" if state.wheel else ""
-        return Change(kind, f"Node.js {wanted} in {self.path}{goes}")
+        if not state.wheel:
+            return Change("create", f"Node.js {wanted} in {self.path}")
+        goes = f"; {extent(self.path)} are replaced"
+        return Change("update", f"Node.js {state.wheel} -> {wanted} in {self.path}{goes}")
 
     def found(self, state: NodeState) -> Found:
         own = f"{state.wheel} in {self.path}"
@@ -149,24 +152,27 @@ class NpmProject(Resource):
 
     def read(self) -> ProjectState:
         # npm writes this file last, so a broken installation has none.
-        packages = _packages(self.path / "node_modules/.package-lock.json")
+        packages = _versions(self.path / "node_modules/.package-lock.json")
         return ProjectState(packages, (self.path / CACHE).exists())
 
     def change(self, state: ProjectState) -> Change | None:
-        wanted = _packages(self.source / "package-lock.json")
+        wanted = _versions(self.source / "package-lock.json")
         if state.packages == wanted and not state.cache_left:
             return None
-        kind: Kind = "update" if state.packages else "create"
         top = json.loads((self.source / "package.json").read_text())["dependencies"]
         names = ", ".join(f"{name} {version}" for name, version in top.items())
         left = extent(self.path / "node_modules")
         goes = f"; {left} are replaced" if left else ""
+        differences = compared(_names(state.packages), _names(wanted))
+        diff = as_diff(differences, self.path, "@")
+        if state.packages and differences:
+            what = f"npm packages in {self.path}: {in_words(differences)}{goes}"
+            return Change("update", what, diff)
         what = f"npm packages in {self.path}: {names} and {len(wanted) - 1} it needs{goes}"
-        return Change(kind, what)
+        return Change("update" if state.packages else "create", what, diff)
 
     def found(self, state: ProjectState) -> Found:
-        names = [(path.rpartition("node_modules/")[2], v) for path, v in state.packages.items()]
-        lines = [f"{name} {version}" for name, version in names]
+        lines = [f"{name} {version}" for name, version in _names(state.packages).items()]
         what = f"npm packages in {self.path}"
         return Found(what, f"{len(lines)} packages", "\n".join(lines))
 
@@ -194,8 +200,9 @@ class NpmProject(Resource):
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _packages(lock: Path) -> dict[str, str]:
-    if not lock.exists():
-        return {}
-    listed = json.loads(lock.read_text())["packages"]
-    return {name: entry["version"] for name, entry in listed.items() if name}
+def _names(packages: dict[str, str]) -> dict[str, str]:
+    return {place.removeprefix("node_modules/"): version for place, version in packages.items()}
+
+
+def _versions(lock: Path) -> dict[str, str]:
+    return {place: entry["version"] for place, entry in npm_packages(lock).items()}

@@ -10,6 +10,7 @@ from typing import ClassVar
 from runbook import machine, safe_files
 from runbook.resources import dpkg
 from runbook.resources.base import Change, Found, Resource
+from runbook.resources.package_changes import Difference, as_diff
 
 SHOWN = 3
 
@@ -40,7 +41,22 @@ class AptPackage(Resource):
         return PackageState(found[3:].strip() if installed else "", found[1:2] == "c")
 
     def change(self, state: PackageState) -> Change | None:
-        return None if state.version else Change("create", f"Debian package {self.name}")
+        if state.version:
+            return None
+        differences = self._would_install()
+        own = next((f" {each.wanted}" for each in differences if each.name == self.name), "")
+        needs = f" and {len(differences) - 1} it needs" if len(differences) > 1 else ""
+        diff = as_diff(differences, "Debian packages", " ")
+        return Change("create", f"Debian package {self.name}{own}{needs}", diff)
+
+    def _would_install(self) -> list[Difference]:
+        """What apt-get would install; nothing where its lists of packages are still missing."""
+        said = machine.run(["apt-get", "--simulate", *self._install()], check=False).stdout
+        found = re.findall(r"^Inst (\S+) (?:\[(\S+)\] )?\((\S+)", said, re.MULTILINE)
+        return [Difference(name.partition(":")[0], now, wanted) for name, now, wanted in found]
+
+    def _install(self) -> list[str]:
+        return ["install", "-y", "-q", "--no-install-recommends", self.name]
 
     def found(self, state: PackageState) -> Found:
         return Found(f"Debian package {self.name}", state.version)
@@ -56,7 +72,7 @@ class AptPackage(Resource):
 
     def apply(self) -> None:
         dpkg.run("dpkg", "--configure", "-a")  # what a crash left unpacked
-        install = ("apt-get", "install", "-y", "-q", "--no-install-recommends", self.name)
+        install = ("apt-get", *self._install())
         if not dpkg.run(*install, check=False).ok:
             # Old package lists name versions that are no longer there.
             dpkg.run("apt-get", "update", "-q")

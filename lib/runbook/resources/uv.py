@@ -21,6 +21,7 @@ from uv import find_uv_bin
 from runbook import machine
 from runbook.outcome import Outcome
 from runbook.resources.file import File
+from runbook.resources.uv_errors import UvError
 
 #: What uv keeps in the folder for as long as it works there; a crash leaves it.
 CACHE = ".uv-cache"
@@ -41,19 +42,24 @@ class ClosedLock(File):
 def uv_in(folder: Path) -> Iterator[Callable[..., Outcome]]:
     """A function that runs uv with the words given, to install into ``folder``, which is there.
 
-    It takes the options of `machine.run`. The cache is on the same file system, so that uv can
-    link, and only ours to enter. The lock stays, closed: it is there for who runs uv by hand.
+    It takes the options of `machine.run`, and raises `UvError`. The cache is on the same file
+    system, so that uv can link, and only ours to enter. The lock stays, closed: it is there for
+    who runs uv by hand.
     """
     cache = folder / CACHE
     shutil.rmtree(cache, ignore_errors=True)
     cache.mkdir(mode=0o700)
     _close(folder / LOCK)
 
-    def uv(*words: str | Path, **options: Any) -> Outcome:
+    def uv(*words: str | Path, check: bool = True, **options: Any) -> Outcome:
         argv = [find_uv_bin(), "--quiet", "--cache-dir", cache, *words]
         env = {"TMPDIR": str(cache)}
         # Where somebody happens to be there may be a uv.toml.
-        return machine.run(argv, env=env, cwd=folder, dies_with_us=True, **options)
+        here: dict[str, Any] = {"env": env, "cwd": folder, "dies_with_us": True}
+        done = machine.run(argv, check=False, **here, **options)
+        if check and not done.ok:
+            raise UvError(done)
+        return done
 
     try:
         yield uv

@@ -20,7 +20,7 @@ from runbook.resources import Resource
 from runbook.stages.at_start import asked_for_others, present_run
 from runbook.stages.by_hand import differing, remembering
 from runbook.stages.folders import ANOTHER_FOLDER, fillable, not_ours
-from runbook.stages.judgement import collected, judged, plain
+from runbook.stages.judgement import collected, judged, plain, recorded
 from runbook.stages.kinds import Unfit
 
 
@@ -76,6 +76,10 @@ class Stage(HasTraits):  # type: ignore[misc]
     def versions(self) -> Mapping[str, str]:
         """Versions worth keeping in the record."""
         return {}
+
+    def installed(self) -> Iterator[Any]:
+        """The `runbook.packages.Package`s of its own, as they are installed now."""
+        yield from ()
 
     # What a notebook calls.
 
@@ -190,21 +194,17 @@ class Stage(HasTraits):  # type: ignore[misc]
 
     def record(self) -> Table:
         """The outcome, for who reads this months later and for the runner."""
-        versions = {} if self.dry_run or self.skip_reason() else dict(self.versions())
-        changes = self._plan.changes if self._plan else []
-        data = {
+        looks = not (self.dry_run or self.skip_reason())
+        said: dict[str, Any] = {
             "status": self.status(),
             "seconds": round(time.monotonic() - self._started, 2),
-            "changes": [change.as_json() for change in changes],
+            "changes": [c.as_json() for c in (self._plan.changes if self._plan else ())],
             "checks": plain([*self._checks, *self._probes]),
-            "versions": versions,
+            "versions": dict(self.versions()) if looks else {},
+            "packages": [vars(package) for package in self.installed()] if looks else [],
             "parameters_sha256": self.fingerprint(),
         }
-        rows = [("seconds", str(data["seconds"])), ("changes", str(len(changes)))]
-        rows += sorted(versions.items())
-        rows.append(("parameters (SHA-256)", str(data["parameters_sha256"])[:16]))
-        title = f"{self.name}: {data['status']}"
-        return Table(title, ("", ""), rows, note=self.skip_reason(), data={"record": data})
+        return recorded(self.name, said, note=self.skip_reason())
 
     def status(self) -> str:
         """skipped, unchanged, planned, changed; a stage that failed never gets to ask."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib.resources import files
+from functools import cached_property
 from pathlib import Path
 
-from runbook import facts, machine, safe_files
+from runbook import facts, journal, machine, safe_files
 from runbook.checks import Check
+from runbook.packages import Package, of_debian, of_npm, of_python
 from runbook.resources import (
     AptPackage,
     Directory,
@@ -27,12 +29,13 @@ from runbook.resources import (
     with_parents,
 )
 from runbook.resources.npm import answers
+from runbook.resources.python_lock import lock_for
 from runbook.resources.uv import LOCK, ClosedLock, uv_in
+from runbook.resources.uv_errors import UvError
 from runbook.stages.base import Stage
 from runbook.stages.parameters import HubAccount, Paths, Python, ServiceManager
+from runbook.stages.programs_wanted import LOCKS, PINNED, lock_text, request
 
-LOCKS = Path(str(files("runbook"))) / "locks"
-PINNED = ("jupyterhub", "jupyterlab", "notebook", "sudospawner")
 # JupyterLab asks each person at the first login whether it may fetch news.
 NO_NEWS = '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}\n'
 
@@ -49,7 +52,12 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
     def at_start(self) -> Iterator[Check]:
         yield from self._packages_at_work()
         yield self._node_age()
-        downloads: tuple[Resource, ...] = (self._environment(), self._node(), self._proxy())
+        try:
+            environment = self._environment()
+        except UvError as error:
+            yield Check("failed", "packages asked for", error.message, error.remedy)
+            return
+        downloads: tuple[Resource, ...] = (environment, self._node(), self._proxy())
         if all(r.change(r.read()) is None for r in downloads):
             yield Check("ok", "downloads", "none needed")
             return
@@ -120,41 +128,47 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         shown = {name: found.get(name, "") for name in names}
         return {**shown, "node": own_node, "configurable-http-proxy": proxy.stdout.strip()}
 
-    def _environment(self) -> PythonEnvironment:
-        overrides = {name: getattr(self, f"{name}_version") for name in PINNED}
-        own = [*self.lab_extensions, *self.python_packages]
-        path, python = Path(self.prefix), Path(self.python)
-        if not any(overrides.values()):
-            return PythonEnvironment(path, self._lock(), own, python)
-        # Another version may need other versions of what it needs: the lock cannot hold then.
-        chosen = [f"{name}=={version}" if version else name for name, version in overrides.items()]
-        daemon = [] if self.uses_systemd else ["supervisor"]
-        return PythonEnvironment(
-            path, "", [*chosen, "jupyterhub-idle-culler", *daemon, *own], python
-        )
+    def installed(self) -> Iterator[Package]:
+        prefix = Path(self.prefix)
+        wheels = (*prefix.glob("lib/python*/site-packages"), self._node().path)
+        yield from of_python(wheels)
+        yield from of_npm(self._proxy().path)
+        python, sudo = Path(self.python), shutil.which("sudo")
+        library = Path("/usr/lib", python.resolve().name)
+        programs = [Path(sudo)] if sudo and self.spawner == "sudo" else []
+        yield from of_debian([python, library, self._node().program, *programs])
 
+    def _environment(self) -> PythonEnvironment:
+        path = Path(self.prefix)
+        return PythonEnvironment(path, self._lock, self._kept, Path(self.python))
+
+    @property
+    def _kept(self) -> Path:
+        """Where the lock of this prefix is kept, beside the journal."""
+        return journal.home() / f"python{self.prefix.replace('/', '-')}.lock"
+
+    @cached_property
     def _lock(self) -> str:
-        names = ["hub"] if self.uses_systemd else ["hub", "supervisor"]
-        return "".join((LOCKS / f"{name}.txt").read_text() for name in names)
+        """The lock for what is asked for; resolved once, so that what was planned is applied."""
+        present = PythonEnvironment(Path(self.prefix)).read().packages or {}
+        wanted = request(self, supervisor=not self.uses_systemd)
+        return lock_for(wanted, self._kept, present)
 
     def _node(self) -> NodeRuntime:
-        lock = (LOCKS / "node.txt").read_text()
-        return NodeRuntime(Path(self.prefix) / "lib/node", lock, Path(self.python))
+        return NodeRuntime(Path(self.prefix) / "lib/node", lock_text("node.txt"), Path(self.python))
 
     def _proxy(self) -> NpmProject:
         return NpmProject(Path(self.prefix) / "lib/proxy", LOCKS / "proxy", self._node())
 
     def _registry(self) -> Check:
         """Ask the package index one small question before anything is begun."""
-        lock = (LOCKS / "node.txt").read_text()
         with safe_files.temporary_folder("uv") as folder, uv_in(folder) as uv:
             ask = ("pip", "install", "--dry-run", "--no-deps", "--target", str(folder), "-r", "-")
-            asked = uv(*ask, "--python", sys.executable, check=False, input=lock)
-        said = (asked.stderr.strip().splitlines() or [""])[-1].strip()
-        remedy = "check the network, /etc/resolv.conf, proxy settings and uv's index (UV_INDEX_URL)"
-        return Check.that(
-            asked.ok, "package index", "answers" if asked.ok else f"no answer: {said}", remedy
-        )
+            asked = uv(*ask, "--python", sys.executable, check=False, input=lock_text("node.txt"))
+        if asked.ok:
+            return Check("ok", "package index", "answers")
+        error = UvError(asked)
+        return Check("failed", "package index", f"no answer: {error.message}", error.remedy)
 
     def _npm_registry(self) -> Check:
         """Ask npm's in the same way, by an npm: it goes by settings and certificates of its own.

@@ -11,6 +11,7 @@ from IPython.display import display
 from runbook.checks import Check
 from runbook.display import Table
 from runbook.errors import RunbookError, StageError, together
+from runbook.packages import Package, in_one_table
 
 
 def collected(*sources: Iterable[Check]) -> list[Check]:
@@ -48,6 +49,16 @@ def judged(title: str, checks: list[Check], data: dict[str, Any]) -> Table:
         display(table)
         raise _error(failed)
     return table
+
+
+def recorded(name: str, said: dict[str, Any], note: str) -> Table:
+    """The outcome of the stage ``name``: what the record has, and for people the main of it."""
+    rows = [("seconds", str(said["seconds"])), ("changes", str(len(said["changes"])))]
+    rows += sorted(said["versions"].items())
+    rows.append(("parameters (SHA-256)", str(said["parameters_sha256"])[:16]))
+    packages = in_one_table(Package(**entry) for entry in said["packages"])
+    title, data = f"{name}: {said['status']}", {"record": said}
+    return Table(title, ("", ""), rows, note=note, data=data, folded=packages)
 
 
 def _outcome(checks: list[Check]) -> str:
