@@ -1,6 +1,5 @@
 """Whoever starts it, from wherever: a hardened server, a stripped environment, others' settings."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -57,7 +56,7 @@ def test_modes_a_token_and_a_node_that_is_a_script_are_put_right_and_counted_as_
     hardened: Machine,
 ) -> None:
     hardened.run(["sh", "-c", CLOSED])
-    hardened.run(["rm", TOKEN])
+    hardened.run(["sh", "-c", f"printf %064d 7 >{TOKEN}"])  # another one, as if made anew
     hardened.run(["mv", NODE, f"{NODE}.real"])
     hardened.write(NODE, f'#!/bin/sh\n{NODE}.real "$@" &\nwait\n', mode=0o755)
     code, said = runbook(hardened, "run")
@@ -65,7 +64,7 @@ def test_modes_a_token_and_a_node_that_is_a_script_are_put_right_and_counted_as_
     record = latest_record(hardened)
     changes = {name: [c["summary"] for c in stage["changes"]] for name, stage in record.items()}
     assert "root alone to change it, and all to read it" in changes["10-install"][-1]
-    assert changes["60-services"] == [f"secret file {TOKEN} (jupyterhub:jupyterhub 0600)"]
+    assert changes["60-services"] == []
     assert [line.partition(":")[0] for line in changes["70-launch"]] == [
         "restart jupyterhub-proxy.service",
         "restart jupyterhub.service",
@@ -81,10 +80,6 @@ def test_a_sudo_that_wants_a_terminal_is_recognised_with_its_remedy(hardened: Ma
     assert code == 1
     remedy = said.partition("service has not (requiretty): ")[2].partition("\n")[0]
     assert "Defaults:jupyterhub !requiretty" in remedy, said
-    found = json.loads(
-        hardened.run(["./runbook", "doctor", "--json"], cwd=CHECKOUT, check=False).stdout
-    )
-    assert remedy in str(found), found
     hardened.run(["sh", "-c", remedy])
     code, said = runbook(hardened, "run", "--only", "30-sudospawner")
     assert code == 0, said
