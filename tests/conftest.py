@@ -139,7 +139,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = 1
     elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = run.NO_TESTS
-    elif exitstatus == 0 and _all_ended(session.config):
+    elif session.exitstatus == 0 and _all_ended(session.config):
         session.exitstatus = run.PASSED
 
 

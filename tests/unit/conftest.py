@@ -14,6 +14,7 @@ from fakes import FakePrograms
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from reading import CORPUS, warm
+from seen_red import SeenRed
 from wheels import Index
 
 from runbook import facts, journal, machine, secrets
@@ -23,6 +24,10 @@ from runbook.hub import configuration
 settings.register_profile("runbook", deadline=None)
 settings.load_profile("runbook")
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / f"hypothesis-{os.getuid()}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(SeenRed(config), "seen red")
 
 
 @pytest.fixture(autouse=True)

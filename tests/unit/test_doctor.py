@@ -27,6 +27,7 @@ from runbook.hub.doctor.spawning import Spawning, Starter
 from runbook.hub.doctor.sudo import Sudo
 from runbook.hub.doctor.web import Answer
 from runbook.hub.symptoms import LAYERS, Symptom
+from runbook.stages import Doctor
 
 URL = "http://127.0.0.1"
 
@@ -283,3 +284,17 @@ def test_a_hub_that_runs_and_answers_nobody_is_found(
     sight.public = Answer(URL, 200 if public else 0, public)
     sight.started = time.time() - age
     assert [each.id for each in examine(sight).findings] == ids
+
+
+def test_the_stage_shows_a_finding_as_a_warning_with_what_to_do(tmp_path: Path) -> None:
+    stage = Doctor()
+    stage._diagnosis = examine(sight_of(tmp_path, pid=0, lines=["the last word"]))
+    finding, *rest = stage.checks()
+    assert (finding.status, finding.what) == ("warning", stage._diagnosis.findings[0].cause)
+    assert stage._diagnosis.findings[0].remedy in finding.remedy
+    assert {check.status for check in rest} <= {"ok", "skipped"}
+    [headline] = stage.probes()
+    assert (headline.status, headline.found) == ("warning", "one finding")
+    stage._diagnosis = examine(sight_of(tmp_path))
+    [headline] = stage.probes()
+    assert (headline.status, headline.found) == ("ok", "nothing wrong was found")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,24 +14,38 @@ import pytest
 from fakes import FakePrograms
 
 from runbook import facts
+from runbook.checks import Check
+from runbook.facts import Listener
 from runbook.hub.doctor.log import Line
-from runbook.hub.probe_account import Account
-from runbook.hub.web import LoginRefused
+from runbook.hub.lint import Finding
+from runbook.hub.probe_account import MEMBER, OUTSIDER, Account
+from runbook.hub.web import HubError, LoginRefused
 from runbook.resources import File
 from runbook.resources.uv import ClosedLock
 from runbook.stages import (
     CheckMachine,
     Configure,
+    Handlers,
     Install,
+    Launch,
     Pam,
     Services,
     Sudospawner,
     Verify,
+    configure,
+    launch,
     managed,
+    services,
+    sudospawner,
     survival,
     verify,
 )
 from runbook.stages import check as check_module
+
+
+def named(checks: Iterable[Check], what: str) -> Check:
+    [found] = [check for check in checks if check.what == what]
+    return found
 
 
 @pytest.mark.parametrize(("sudo", "expected"), [("exit 0", False), ("exit 1", True)])
@@ -37,7 +55,8 @@ def test_a_sudo_rule_that_is_too_wide_or_too_narrow_fails(
     programs.add("sudo", sudo)
     monkeypatch.setattr(Sudospawner, "as_hub", lambda self: [])  # nothing before sudo
     stage = Sudospawner()
-    assert stage._may("root", ["/usr/bin/id"], expected).status == "failed"
+    check = stage._may("root", ["/usr/bin/id"], expected)
+    assert (check.status, check.remedy) == ("failed", "look at /etc/sudoers.d")
     assert stage._may("root", ["/usr/bin/id"], not expected).status == "ok"
     assert programs.calls()[0] == ["sudo", "-n", "-u", "root", "/usr/bin/id"]
 
@@ -47,6 +66,50 @@ def test_a_mediator_that_its_owner_can_replace_fails(tmp_path: Path) -> None:
     (tmp_path / "bin/sudospawner").touch()
     check = Sudospawner(prefix=str(tmp_path))._cannot_be_replaced()
     assert (check.status, "is not root's alone" in check.found) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("uid", "mode", "status"),
+    [(0, 0o755, "ok"), (0, 0o775, "failed"), (0, 0o757, "failed"), (1000, 0o755, "failed")],
+)
+def test_a_mediator_below_a_folder_that_others_can_write_fails(
+    monkeypatch: pytest.MonkeyPatch, uid: int, mode: int, status: str
+) -> None:
+    weak, right = (
+        SimpleNamespace(st_uid=uid, st_mode=mode),
+        SimpleNamespace(st_uid=0, st_mode=0o755),
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", lambda self: weak if self == Path("/srv/hub") else right)
+        check = Sudospawner(prefix="/srv/hub")._cannot_be_replaced()
+    assert check.status == status
+    if status == "failed":
+        assert (check.found, check.remedy) == ("/srv/hub is not root's alone", "chown, chmod")
+
+
+def test_the_sudo_rule_is_tried_for_those_it_is_for_and_for_others(
+    programs: FakePrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sudospawner, "as_hub", lambda self: [])
+    monkeypatch.setattr(Sudospawner, "_cannot_be_replaced", lambda self: Check("ok", "the way"))
+    monkeypatch.setattr(sudospawner, "probe_account", accounts)
+    programs.add("sudo", "exit 1")  # a rule that is too narrow for one, and right for the others
+    first, *others = Sudospawner().probes()
+    assert (first.status, [check.status for check in others]) == ("failed", ["ok"] * 5)
+    asked = [(call[3], call[4]) for call in programs.calls()]
+    mediator = "/opt/jupyterhub/bin/sudospawner"
+    assert asked == [
+        (MEMBER, mediator),
+        (OUTSIDER, mediator),
+        (MEMBER, "/bin/sh"),
+        ("root", mediator),
+        ("root", "/usr/bin/id"),
+    ]
+
+
+@contextmanager
+def accounts(group: str = "") -> Iterator[Account]:
+    yield Account(MEMBER if group else OUTSIDER, "its password")
 
 
 @pytest.fixture
@@ -115,7 +178,24 @@ def test_an_outsider_who_is_let_in_fails(
     monkeypatch: pytest.MonkeyPatch, opens: bool, status: str
 ) -> None:
     monkeypatch.setattr(verify, "HubSession", type("_Door", (Door,), {"opens": opens}))
-    assert Verify()._refused("eve", "guess", "a wrong password").status == status
+    check = Verify()._refused("eve", "guess", "a wrong password")
+    assert (check.status, bool(check.remedy)) == (status, opens)
+
+
+def test_a_wrong_password_is_tried_and_the_right_one_of_an_outsider(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[tuple[str, str]] = []
+
+    class Noting(Door):
+        def login(self, name: str, password: str) -> None:
+            tried.append((name, password))
+
+    monkeypatch.setattr(verify, "HubSession", Noting)
+    checks = [*Verify()._refusals(Account("ann", "hers"), Account("eve", "eve's"))]
+    assert [check.status for check in checks] == ["failed", "failed"]
+    assert ("eve", "eve's") in tried
+    assert [name for name, password in tried if password not in ("hers", "eve's")] == ["ann"]
 
 
 class Kernel:
@@ -132,7 +212,8 @@ class Kernel:
 )
 def test_a_kernel_of_somebody_else_fails(user: str, answer: int, status: str) -> None:
     account = Account("ann", "secret")
-    assert Verify()._kernel(Kernel(user, answer), account).status == status  # type: ignore[arg-type]
+    check = Verify()._kernel(Kernel(user, answer), account)  # type: ignore[arg-type]
+    assert (check.status, bool(check.remedy)) == (status, status == "failed")
 
 
 def test_a_server_whose_words_go_through_a_pipe_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,3 +435,398 @@ def test_a_user_of_the_hub_who_may_become_root_is_a_warning(
     assert warning.found.startswith("dave: ")
     members["sudo"] = []
     assert list(Pam()._mighty()) == []
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o600, False)])
+def test_a_file_of_the_hub_s_state_that_others_can_read_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, warned: bool
+) -> None:
+    for name in ("_loads", "_hub_menu"):
+        monkeypatch.setattr(Configure, name, lambda self: Check("ok", "it"))
+    for name in ("jupyterhub_cookie_secret", "jupyterhub.sqlite"):
+        (tmp_path / name).touch(mode=0o600)
+    (tmp_path / "jupyterhub.sqlite").chmod(mode)
+    *_, cookies, database = Configure(state_dir=str(tmp_path), spawner="local").probes()
+    remedy = f"chmod 0600 {tmp_path}/jupyterhub.sqlite" if warned else ""
+    assert cookies.status == "ok"
+    assert (database.status, database.remedy) == ("failed" if warned else "ok", remedy)
+
+
+@pytest.mark.parametrize(("code", "status"), [("JH301", "failed"), ("JH101", "ok")])
+def test_a_configuration_with_which_the_hub_ends_fails(
+    monkeypatch: pytest.MonkeyPatch, code: str, status: str
+) -> None:
+    finding = Finding(code, "error", Path("/x/99-local.py"), 3, "a number", "why", "do it")
+    monkeypatch.setattr(configure, "read_configuration", lambda *_: None)
+    monkeypatch.setattr(configure, "lint", lambda _: [finding])
+    check = Configure()._loads()
+    assert check.status == status
+    if status == "failed":
+        assert check.found == "/x/99-local.py, line 3: a number"
+        assert check.remedy == "look at the place named"
+
+
+def test_a_jupyterlab_without_its_hub_menu_fails(tmp_path: Path) -> None:
+    stage = Configure(prefix=str(tmp_path))
+    package = tmp_path / "lib/python3.11/site-packages/jupyterlab/staging/package.json"
+    assert stage._hub_menu().status == "failed"
+    package.parent.mkdir(parents=True)
+    package.write_text('{"jupyterlab": {"extensions": {}}}')
+    check = stage._hub_menu()
+    assert (check.status, check.found) == ("failed", "no @jupyterlab/hub-extension")
+    assert "jupyterlab_version" in check.remedy
+    package.write_text('{"jupyterlab": {"extensions": {"@jupyterlab/hub-extension": ""}}}')
+    assert stage._hub_menu().status == "ok"
+
+
+@pytest.mark.parametrize(("exits", "status"), [("exit 0", "failed"), ("exit 1", "ok")])
+def test_a_configuration_that_the_hub_can_write_fails(
+    programs: FakePrograms, monkeypatch: pytest.MonkeyPatch, exits: str, status: str
+) -> None:
+    programs.add("test", exits)
+    monkeypatch.setattr(Configure, "as_hub", lambda self: [])
+    check = Configure()._read_only()
+    assert (check.status, "getfacl" in check.remedy) == (status, status == "failed")
+    assert programs.calls()[0][1] == "-w"
+
+
+@pytest.mark.parametrize(("exits", "status"), [("echo no; exit 1", "failed"), ("echo 6.1", "ok")])
+def test_a_program_that_does_not_run_fails(tmp_path: Path, exits: str, status: str) -> None:
+    program = tmp_path / "bin/jupyterhub"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{exits}\n")
+    program.chmod(0o755)
+    check = Install(prefix=str(tmp_path))._answers("jupyterhub", "--version")
+    remedy = "look at the plan above" if status == "failed" else ""
+    assert (check.status, check.remedy) == (status, remedy)
+    assert check.found in ("no", "6.1")
+
+
+def test_bytecode_that_was_not_compiled_fails(tmp_path: Path) -> None:
+    check = Install(prefix=str(tmp_path))._is_compiled()
+    assert (check.status, check.remedy) == ("failed", "remove the prefix and run again")
+    cache = tmp_path / "lib/python3.11/site-packages/jupyterhub/__pycache__"
+    cache.mkdir(parents=True)
+    (cache / "app.pyc").touch()
+    assert Install(prefix=str(tmp_path))._is_compiled().status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("does", "wrong"),
+    [
+        ('[ "$1" = -r ]', ""),
+        ("exit 1", "jupyterhub can read /etc/shadow"),
+        ("exit 0", "jupyterhub cannot write /etc/shadow"),
+    ],
+)
+def test_password_hashes_that_the_hub_cannot_read_or_can_write_fail(
+    programs: FakePrograms, monkeypatch: pytest.MonkeyPatch, does: str, wrong: str
+) -> None:
+    programs.add("test", does)
+    monkeypatch.setattr(Pam, "as_hub", lambda self: [])
+    reads, writes, *_ = Pam().probes()
+    failed = [check for check in (reads, writes) if check.status == "failed"]
+    assert [check.what for check in failed] == [wrong] * bool(wrong)
+    assert all("see why" in check.remedy for check in failed)
+
+
+@pytest.mark.parametrize(
+    ("members", "status", "found"),
+    [
+        (["ann", "ben"], "ok", "ann, ben"),
+        (["ann"], "failed", "not ben"),
+        ([], "failed", "not ann, ben"),
+    ],
+)
+def test_people_who_are_not_in_the_group_fail(
+    programs: FakePrograms,
+    monkeypatch: pytest.MonkeyPatch,
+    members: list[str],
+    status: str,
+    found: str,
+) -> None:
+    programs.add("test")
+    monkeypatch.setattr(Pam, "as_hub", lambda self: [])
+    monkeypatch.setattr(facts, "members", lambda group: members)
+    probes = Pam(users=["ann"], admins=["ben"]).probes()
+    check = named(probes, "who may log in (group jupyterhub-users)")
+    assert (check.status, check.found) == (status, found)
+    assert ("usermod -aG jupyterhub-users ben" in check.remedy) is (status == "failed")
+
+
+@pytest.mark.parametrize(("mode", "status"), [(0o600, "ok"), (0o640, "failed"), (0o604, "failed")])
+def test_passwords_that_others_can_read_fail(
+    tmp_path: Path,
+    programs: FakePrograms,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: int,
+    status: str,
+) -> None:
+    programs.add("test")
+    monkeypatch.setattr(Pam, "as_hub", lambda self: [])
+    file = tmp_path / "initial_passwords"
+    assert f"{file} is root's alone" not in [p.what for p in Pam(config_dir=str(tmp_path)).probes()]
+    file.touch()
+    file.chmod(mode)
+    check = named(Pam(config_dir=str(tmp_path)).probes(), f"{file} is root's alone")
+    assert (check.status, check.found) == (status, f"mode {mode:04o}")
+    assert check.remedy == (f"chmod 0600 {file}" if status == "failed" else "")
+
+
+@pytest.mark.parametrize(
+    ("text", "status"), [("c.x = 1\n", "ok"), ("c.x = \n", "failed"), (None, "failed")]
+)
+def test_a_fragment_that_the_hub_cannot_read_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, status: str
+) -> None:
+    (tmp_path / "hub/bin").mkdir(parents=True)
+    (tmp_path / "hub/bin/python").symlink_to(sys.executable)
+    fragment = tmp_path / "etc/jupyterhub_config.d/50-handlers.py"
+    fragment.parent.mkdir(parents=True)
+    if text is not None:
+        fragment.write_text(text)
+    monkeypatch.setattr(Handlers, "as_hub", lambda self: [])
+    folders = {"prefix": str(tmp_path / "hub"), "config_dir": str(tmp_path / "etc")}
+    stage = Handlers(**folders, customize="handler")
+    check = named(stage.probes(), f"the hub's account can read {fragment}")
+    assert (check.status, "namei -l" in check.remedy) == (status, status == "failed")
+    assert bool(check.found) is (status == "failed")
+
+
+USERS = [{"name": "ann"}, {"name": "ben"}]
+
+
+class Api:
+    """A hub's API: what it answers, or refuses with."""
+
+    answers: dict[str, object] = {}  # noqa: RUF012 - of each test its own
+
+    def __init__(self, url: str, token: str, verify: object = True) -> None: ...
+
+    def get(self, path: str) -> SimpleNamespace:
+        answer = self.answers[path]
+        if isinstance(answer, HubError):
+            raise answer
+        return SimpleNamespace(json=lambda: answer)
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    answers: dict[str, object] = {}
+    client = type("_Api", (Api,), {"answers": answers})
+    monkeypatch.setattr(services, "ServiceClient", client)
+    monkeypatch.setattr(Verify, "_api", lambda self: client("", ""))
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "remedy"),
+    [
+        (USERS, "failed", "look at c.JupyterHub.load_roles"),
+        (HubError("GET /users: 403 Forbidden"), "ok", ""),
+        (HubError("GET /users: 500 oops"), "failed", "read the hub's log"),
+    ],
+)
+def test_a_token_without_a_role_that_may_do_something_fails(
+    monkeypatch: pytest.MonkeyPatch,
+    api: dict[str, object],
+    answer: object,
+    status: str,
+    remedy: str,
+) -> None:
+    @contextmanager
+    def trial_hub(*_: object, **__: object) -> Iterator[tuple[str, str]]:
+        yield "http://127.0.0.1:1", "a token"
+
+    api["/users"] = answer
+    monkeypatch.setattr(services, "trial_hub", trial_hub)
+    monkeypatch.setattr(Services, "token_works", lambda self, *_: Check("ok", "a token"))
+    check = named(Services().probes(), "a token without a role may not list the users")
+    assert (check.status, check.remedy) == (status, remedy)
+
+
+@pytest.mark.parametrize("scopes", [[], ["list:users"]])
+def test_a_token_that_the_hub_does_not_know_fails(
+    tmp_path: Path, api: dict[str, object], scopes: list[str]
+) -> None:
+    (tmp_path / "tokens").mkdir()
+    (tmp_path / "tokens/mine").write_text("0123456789abcdef\n")
+    stage = Services(state_dir=str(tmp_path))
+    api |= {"/user": {"name": "mine"}, "/users": HubError("GET /users: 403 Forbidden")}
+    if not scopes:
+        api |= {"/user": HubError("GET /user: 403 Forbidden"), "/users": USERS}
+    check = stage.token_works({"name": "mine", "scopes": scopes}, "http://127.0.0.1:1")
+    assert (check.status, "restart it" in check.remedy) == ("failed", True)
+    api |= {"/user": {"name": "mine"}, "/users": USERS}
+    check = stage.token_works({"name": "mine", "scopes": scopes}, "http://127.0.0.1:1")
+    assert (check.status, check.found) == ("ok", "2 users" if scopes else "as service mine")
+
+
+def test_a_hub_that_does_not_answer_fails_with_the_end_of_its_log(
+    programs: FakePrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(url: str, verify: object) -> str:
+        raise HubError("connection refused or dropped")
+
+    programs.add("journalctl", "echo the last word")
+    monkeypatch.setattr(launch, "START_SECONDS", 0)
+    monkeypatch.setattr(launch, "hub_version", silent)
+    check = Launch(service_manager="systemd")._answers()
+    assert (check.status, check.remedy) == ("failed", "read the log above")
+    assert check.found.endswith("the last word\n")
+    monkeypatch.setattr(launch, "hub_version", lambda url, verify: "6.1.1")
+    assert Launch()._answers().found == '{"version": "6.1.1"}'
+
+
+@pytest.mark.parametrize(
+    ("holder", "proxy", "status"),
+    [
+        (7, 7, "ok"),
+        (812, 7, "failed"),
+        (812, 0, "failed"),
+        (None, 0, "failed"),
+        (None, 7, "failed"),
+    ],
+)
+def test_somebody_else_who_answers_on_the_port_fails(
+    monkeypatch: pytest.MonkeyPatch, holder: int | None, proxy: int, status: str
+) -> None:
+    listens = None if holder is None else Listener(80, holder, "node", "node")
+    monkeypatch.setattr(facts, "listener", lambda port: listens)
+    monkeypatch.setattr(
+        Launch, "pid_of", lambda self, program: proxy if program == "jupyterhub-proxy" else 0
+    )
+    check = Launch()._is_ours()
+    assert (check.status, "another `port`" in check.remedy) == (status, status == "failed")
+
+
+@pytest.mark.parametrize(
+    ("runs", "hub_user", "status"),
+    [(True, "jupyterhub", "failed"), (False, "jupyterhub", "failed"), (True, "", "ok")],
+)
+def test_a_hub_of_another_account_fails(
+    monkeypatch: pytest.MonkeyPatch, runs: bool, hub_user: str, status: str
+) -> None:
+    owner = (hub_user or facts.current_user(), "x")
+    monkeypatch.setattr(Launch, "hub_owner", property(lambda self: owner))
+    monkeypatch.setattr(Launch, "pid_of", lambda self, program: os.getpid() * runs)
+    check = Launch(service_manager="systemd")._account()
+    assert (check.status, check.what) == (status, f"the hub runs as {owner[0]}")
+    assert check.remedy == ("see what starts it: systemctl cat jupyterhub" * (status == "failed"))
+
+
+@pytest.mark.parametrize("left", ["jupyterhub", "jupyterhub-proxy", ""])
+def test_a_service_that_is_not_started_at_boot_fails(programs: FakePrograms, left: str) -> None:
+    programs.add("systemctl", f'[ "$2" != "{left}" ]')
+    check = Launch(service_manager="systemd")._boot()
+    if left:
+        assert (check.status, check.found) == ("failed", f"not {left}")
+        assert check.remedy == f"systemctl enable {left}"
+    else:
+        assert (check.status, check.found) == ("ok", "by systemd")
+
+
+def test_a_hub_of_one_s_own_is_not_started_at_boot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "is_root", lambda: False)
+    check = Launch(service_manager="supervisor")._boot()
+    assert (check.status, check.remedy.startswith("start it by: ")) == ("warning", True)
+
+
+def test_no_server_at_all_is_no_proof_of_where_its_words_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(survival, "servers", lambda person: [])
+    monkeypatch.setattr(Verify, "_said", lambda self, person: [Line(0, "a log", "hello")])
+    through_the_hub, _ = Verify().output("ann")
+    assert (through_the_hub.status, bool(through_the_hub.remedy)) == ("failed", True)
+
+
+def test_a_server_whose_words_arrive_nowhere_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survival, "WRITTEN_SECONDS", 0)
+    monkeypatch.setattr(Verify, "_said", lambda self, person: [])
+    check = Verify()._readable("ann")
+    assert (check.status, "MaxLevelStore" in check.remedy) == ("failed", True)
+
+
+class Kernels:
+    """A session whose kernels answer so, once the hub has been restarted."""
+
+    def __init__(self, kept: str, fresh: str) -> None:
+        self.answers = {"old": kept, "": fresh}
+        self.asked: list[tuple[str, str]] = []
+
+    @contextmanager
+    def kernel(self) -> Iterator[str]:
+        yield "old"
+
+    def execute(self, code: str, kernel: str = "") -> str:
+        self.asked.append((code, kernel))
+        return self.answers[kernel] + "\n"
+
+
+@pytest.mark.parametrize(
+    ("kept", "fresh", "status"),
+    [("42", "42", "ok"), ("NameError", "42", "failed"), ("42", "", "failed"), ("7", "7", "failed")],
+)
+def test_a_kernel_that_does_not_outlive_the_hub_fails(
+    monkeypatch: pytest.MonkeyPatch, kept: str, fresh: str, status: str
+) -> None:
+    restarted: list[str] = []
+    monkeypatch.setattr(Verify, "restart", lambda self, program: restarted.append(program))
+    monkeypatch.setattr(Verify, "_version", lambda self: "6.1.1")
+    monkeypatch.setattr(Verify, "hub_was_started", lambda self: False)
+    session = Kernels(kept, fresh)
+    assert [*Verify().outlives_the_hub(session)] == []  # type: ignore[arg-type]
+    assert restarted == []
+    monkeypatch.setattr(Verify, "hub_was_started", lambda self: True)
+    [check] = Verify().outlives_the_hub(session)  # type: ignore[arg-type]
+    assert (check.status, "KillMode" in check.remedy) == (status, status == "failed")
+    assert restarted == ["jupyterhub"]
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "status"),
+    [(200, "<h1>Welcome</h1>", "ok"), (200, "a login page", "failed"), (404, "Welcome", "failed")],
+)
+def test_a_page_that_is_not_shown_fails(code: int, text: str, status: str) -> None:
+    page = SimpleNamespace(ok=code == 200, status_code=code, text=text)
+    asked: list[str] = []
+
+    def shown(path: str) -> SimpleNamespace:
+        asked.append(path)
+        return page
+
+    session = SimpleNamespace(page=shown)
+    stage = Verify(customize="both", customize_title="Welcome")
+    checks = [*stage._pages(session)]  # type: ignore[arg-type]
+    assert asked == ["/hub/customize", "/services/customize/"]
+    remedy = "read the hub's log" if status == "failed" else ""
+    assert {(check.status, check.remedy) for check in checks} == {(status, remedy)}
+
+
+@pytest.mark.parametrize("left", ["account", "group", "home", "record in the hub", ""])
+def test_what_is_left_of_the_proof_fails(monkeypatch: pytest.MonkeyPatch, left: str) -> None:
+    monkeypatch.setattr(facts, "user_exists", lambda name: (name, left) == (MEMBER, "account"))
+    monkeypatch.setattr(facts, "group_exists", lambda name: (name, left) == (MEMBER, "group"))
+    monkeypatch.setattr(Verify, "_is_known", lambda self: left == "record in the hub")
+    there = left == "home"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", lambda self: there and self == Path("/home", MEMBER))
+        [check] = Verify()._nothing_left()
+    assert check.status == ("failed" if left else "ok")
+    if left:
+        assert check.found == left
+        assert "it removes what is left" in check.remedy
+
+
+@pytest.mark.parametrize(
+    ("answer", "known"), [({}, True), (HubError("GET /users/x: 404 Not Found"), False)]
+)
+def test_the_hub_knows_the_probe_unless_it_says_that_it_does_not(
+    api: dict[str, object], answer: object, known: bool
+) -> None:
+    api[f"/users/{MEMBER}"] = answer
+    assert Verify()._is_known() is known
+    api[f"/users/{MEMBER}"] = HubError("GET /users/x: 500 oops")
+    with pytest.raises(HubError):
+        Verify()._is_known()

@@ -178,3 +178,12 @@ def test_folders_in_each_other_by_the_thousand_are_counted(tmp_path: Path) -> No
     os.close(here)
     (tmp_path / "file").touch()
     assert extent(tmp_path) == "1 file, 0 bytes"
+
+
+def test_what_is_not_as_it_was_after_all_is_said(book: Journal, path: Path, ours: Owner) -> None:
+    path.write_text("before")
+    Plan("stage", [File(path, *ours, 0o600, content="after")], journal=book).apply()
+    [change] = taken_back(book)
+    outcome = change.outcome()
+    assert (outcome.status, outcome.found) == ("failed", "is not as it was before")
+    assert outcome.remedy == "undo again"

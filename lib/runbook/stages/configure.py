@@ -104,7 +104,8 @@ class Configure(Configured, Address, Login, Session, Stage):
         yield self._hub_menu()
         for path in (self.state("jupyterhub_cookie_secret"), self.state("jupyterhub.sqlite")):
             mode = path.stat().st_mode & 0o777
-            yield Check.that(mode == 0o600, f"{path} is the hub's alone", f"mode {mode:04o}")
+            what, remedy = f"{path} is the hub's alone", f"chmod 0600 {path}"
+            yield Check.that(mode == 0o600, what, f"mode {mode:04o}", remedy)
         if self.spawner == "sudo":
             yield self._read_only()
 
@@ -223,14 +224,16 @@ class Configure(Configured, Address, Login, Session, Stage):
             json.loads(safe_files.glance(found[0]))["jupyterlab"]["extensions"] if found else {}
         )
         what = "JupyterLab brings its Hub menu (control panel, log out)"
-        return Check.that(
-            "@jupyterlab/hub-extension" in extensions, what, "@jupyterlab/hub-extension"
-        )
+        name = "@jupyterlab/hub-extension"
+        holds = name in extensions
+        remedy = "install a JupyterLab that has it built in: `jupyterlab_version`, 3 or later"
+        return Check.that(holds, what, name if holds else f"no {name}", remedy)
 
     def _read_only(self) -> Check:
         fragment = Path(self.config_dir) / "jupyterhub_config.d/20-configure.py"
         writable = machine.run([*self.as_hub(), "test", "-w", str(fragment)], check=False).ok
-        return Check.that(not writable, "the hub's account cannot write its configuration")
+        what = "the hub's account cannot write its configuration"
+        return Check.that(not writable, what, remedy=f"see why it can: getfacl {fragment}")
 
 
 def hub_account(stage: Configured) -> User:

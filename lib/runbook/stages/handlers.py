@@ -89,7 +89,9 @@ class Handlers(Configured, Ports, Customize, Stage):
             done = machine.run(
                 [*self.as_hub(), python, "-c", parse, path], check=False, cwd=Path("/")
             )
-            yield Check.that(done.ok, f"the hub's account can read {path}")
+            said = (done.stderr.strip().splitlines() or [""])[-1]
+            remedy = f"see who may pass on the way to it: namei -l {path}"
+            yield Check.that(done.ok, f"the hub's account can read {path}", said, remedy)
         pages = {"handler": "/hub/customize", "service": "/services/customize/"}
         shown = [page for kind, page in pages.items() if self.customize in (kind, "both")]
         yield Check(

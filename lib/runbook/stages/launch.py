@@ -210,21 +210,24 @@ class Launch(Managed, Configured, Address, Stage):
         holder, proxy = facts.listener(self.port), self.pid_of(PROXY)
         found = f"{holder}; our proxy has pid {proxy}"
         holds = holder is not None and self.ours().get(holder.pid) == "our proxy"
-        return Check.that(holds, f"who answers on port {self.port} is ours", found)
+        remedy = f"stop who has it, or set another `port`; then start {PROXY} anew"
+        return Check.that(holds, f"who answers on port {self.port} is ours", found, remedy)
 
     def _account(self) -> Check:
         pid = self.pid_of(HUB)
         account = psutil.Process(pid).username() if pid else "nobody"
-        holds = account == self.hub_owner[0]
-        return Check.that(holds, f"the hub runs as {self.hub_owner[0]}", f"{account}, pid {pid}")
+        what, found = f"the hub runs as {self.hub_owner[0]}", f"{account}, pid {pid}"
+        starts = f"systemctl cat {HUB}" if self.uses_systemd else str(self.supervisor_conf)
+        remedy = f"see what starts it: {starts}"
+        return Check.that(account == self.hub_owner[0], what, found, remedy)
 
     def _boot(self) -> Check:
         what = "started at boot"
         if self.uses_systemd:
-            enabled = [
-                machine.run(["systemctl", "is-enabled", n], check=False).ok for n in (HUB, PROXY)
-            ]
-            return Check.that(all(enabled), what, "by systemd")
+            is_enabled = ("systemctl", "is-enabled")
+            left = [n for n in (PROXY, HUB) if not machine.run([*is_enabled, n], check=False).ok]
+            found = f"not {', '.join(left)}" if left else "by systemd"
+            return Check.that(not left, what, found, f"systemctl enable {' '.join(left)}")
         if facts.is_root():
             return Check(
                 "ok", what, f"by /etc/init.d/{HUB}, where the init system runs such scripts"

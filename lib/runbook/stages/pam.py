@@ -103,16 +103,22 @@ class Pam(Configured, People, Stage):
 
     def probes(self) -> Iterator[Check]:
         reads = machine.run([*self.as_hub(), "test", "-r", str(SHADOW)], check=False).ok
-        yield Check.that(reads, f"{self.hub_user} can read {SHADOW}", "by the group shadow")
+        found = "by the group shadow" if reads else "no password can be checked"
+        remedy = f"see why not: ls -l {SHADOW}; id {self.hub_user}"
+        yield Check.that(reads, f"{self.hub_user} can read {SHADOW}", found, remedy)
         writes = machine.run([*self.as_hub(), "test", "-w", str(SHADOW)], check=False).ok
-        yield Check.that(not writes, f"{self.hub_user} cannot write {SHADOW}")
+        what = f"{self.hub_user} cannot write {SHADOW}"
+        yield Check.that(not writes, what, remedy=f"see why it can: getfacl {SHADOW}")
         members = facts.members(self.user_group)
         left_out = [p.name for p in self.people if p.name not in members]
         found = ", ".join(members) or f"nobody yet: usermod -aG {self.user_group} NAME"
-        yield Check.that(not left_out, f"who may log in (group {self.user_group})", found)
+        found = f"not {', '.join(left_out)}" if left_out else found
+        remedy = "; ".join(f"usermod -aG {self.user_group} {name}" for name in left_out)
+        yield Check.that(not left_out, f"who may log in (group {self.user_group})", found, remedy)
         if self.passwords.exists():
             mode = self.passwords.stat().st_mode & 0o777
-            yield Check.that(mode == 0o600, f"{self.passwords} is root's alone", f"mode {mode:04o}")
+            what, remedy = f"{self.passwords} is root's alone", f"chmod 0600 {self.passwords}"
+            yield Check.that(mode == 0o600, what, f"mode {mode:04o}", remedy)
 
     def _accounts(self) -> Iterator[Check]:
         missing = [p.name for p in self._named if not facts.user_exists(p.name)]

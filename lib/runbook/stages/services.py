@@ -176,5 +176,5 @@ def _is_refused(url: str, token: str) -> Check:
     try:
         ServiceClient(url, token).get("/users")
     except HubError as error:
-        return Check.that("403" in error.message, what, error.message[:80])
-    return Check("failed", what, "it could")
+        return Check.that("403" in error.message, what, error.message[:80], "read the hub's log")
+    return Check("failed", what, "it could", "look at c.JupyterHub.load_roles")

@@ -55,7 +55,8 @@ class Survival(Launch):
         kept, fresh = (answer.strip() for answer in answers)
         what = "the hub is restarted: the kernel goes on, and a new one starts"
         found = f"the old one has {kept}, the new one {fresh}"
-        yield Check.that(kept == fresh == "42", what, found)
+        remedy = "look at KillMode= of the hub's service, and at c.JupyterHub.cleanup_servers"
+        yield Check.that(kept == fresh == "42", what, found, remedy)
 
     def hub_was_started(self) -> bool:
         """Whether an earlier stage of the present run has started the hub, or started it anew."""

@@ -141,16 +141,16 @@ class Verify(Survival, Services, Handlers, Login, Stage):
         answer = json.loads(session.execute(QUESTION))
         holds = answer["user"] == account.name and answer["answer"] == 42
         found = f"I am {answer['user']} (uid {answer['uid']}), 6*7 is {answer['answer']}"
-        return Check.that(holds, "a kernel computes as that user", found)
+        remedy = "look at c.JupyterHub.spawner_class, and at 30-sudospawner"
+        return Check.that(holds, "a kernel computes as that user", found, remedy)
 
     def _pages(self, session: HubSession) -> Iterator[Check]:
         pages = {"/hub/customize": self.has_handler, "/services/customize/": self.has_service}
         for path in (path for path, wanted in pages.items() if wanted):
             page = session.page(path.rstrip("/"))  # as people type it
             holds = page.ok and self.customize_title in html.unescape(page.text)
-            yield Check.that(
-                holds, f"the page {path}", f"{page.status_code} {self.customize_title}"
-            )
+            found = f"{page.status_code} {self.customize_title}" if holds else str(page.status_code)
+            yield Check.that(holds, f"the page {path}", found, "read the hub's log")
 
     def _forget(self) -> None:
         """Have the hub forget the probe, with a token that is good for this and no more."""
@@ -168,7 +168,8 @@ class Verify(Survival, Services, Handlers, Login, Stage):
         }
         left = [name for name, is_there in traces.items() if is_there()]
         found = ", ".join(left) or "no account, group, home or record in the hub"
-        yield Check.that(not left, f"nothing is left of {MEMBER}", found)
+        remedy = "run 80-verify again: it removes what is left"
+        yield Check.that(not left, f"nothing is left of {MEMBER}", found, remedy)
 
     def _api(self) -> ServiceClient:
         """The hub's API with a token that is good for the probe's own record and no more."""
