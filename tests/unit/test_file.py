@@ -136,3 +136,36 @@ def test_a_file_where_a_link_stands_replaces_the_link(path: Path, ours: Owner) -
     path.symlink_to("elsewhere")
     settle(File(path, *ours, content="ours\n"))
     assert (path.parent / "elsewhere").read_text() == "not ours\n"
+
+
+def test_another_group_is_a_change(path: Path, ours: Owner) -> None:
+    path.write_text("one\n")
+    path.chmod(0o644)
+    assert "+group: others" in diff_of(File(path, ours[0], "others", content="one\n"))
+
+
+def test_a_bit_beyond_the_permissions_is_a_change(path: Path, ours: Owner) -> None:
+    path.write_text("one\n")
+    path.chmod(0o4755)
+    wanted = File(path, *ours, mode=0o755, content="one\n")
+    assert "-mode: 4755" in diff_of(wanted)
+    settle(wanted)
+    assert mode(path) == 0o755
+
+
+def test_until_it_is_whole_a_file_is_for_us_alone_and_has_a_name_that_sudo_passes_over(
+    path: Path, ours: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, list[str]]] = []
+    give = os.fchmod
+
+    def fchmod(descriptor: int, wanted: int) -> None:
+        names = [p.name for p in path.parent.iterdir() if p.is_file() and p != path]
+        seen.append((os.fstat(descriptor).st_mode & 0o7777, names))
+        give(descriptor, wanted)
+
+    monkeypatch.setattr(os, "fchmod", fchmod)
+    File(path, *ours, content="one\n").apply()
+    [(before, [name])] = seen
+    assert before == 0o600
+    assert name.startswith(f".{path.name}.")

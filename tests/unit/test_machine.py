@@ -242,3 +242,12 @@ def test_a_secret_is_masked_before_the_output_is_cut() -> None:
     said = outcome(f"{'x' * 1990}hunter22hunter22\n")
     secrets.register("hunter22hunter22")
     assert "hunter" not in in_short([said])
+
+
+def test_a_command_that_must_not_outlive_us_is_told_to_die_with_us(programs: FakePrograms) -> None:
+    programs.add("setpriv")
+    machine.run(["uv", "pip"], dies_with_us=True)
+    assert programs.calls() == [["setpriv", "--pdeathsig", "KILL", "--", "uv", "pip"]]
+    programs.add("uv")
+    machine.run(["uv", "pip"])
+    assert programs.calls()[1:] == [["uv", "pip"]]

@@ -201,3 +201,8 @@ def test_what_was_there_before_is_written_down_once_until_it_is_taken_back(
     programs.add(QUERY, "echo 'ii  old'; echo 'ii  liba'")
     AptPackage("sudo").backup(tmp_path)
     assert (tmp_path / "packages-before-sudo").read_text() == "old"
+
+
+def test_a_package_that_dpkg_has_never_heard_of_is_not_there(programs: FakePrograms) -> None:
+    programs.add(QUERY, "echo no packages found >&2; exit 1")
+    assert AptPackage("sudo").read() == PackageState("")

@@ -230,5 +230,7 @@ def test_a_notebook_saved_too_early_is_mended_to_tell_where_it_broke_off(
     mend_notebook(path, "the runner was killed")
     mended = nbformat.read(path, 4)
     assert [cell.metadata.papermill.status for cell in mended.cells] == true
+    broken = [bool(cell.metadata.papermill.get("exception")) for cell in mended.cells]
+    assert broken == [status == BROKE and saved != true for status in true]
     told = [o.evalue for cell in mended.cells for o in cell.get("outputs", ())]
     assert told == ["the runner was killed"] * (saved != true)

@@ -17,6 +17,7 @@ from records import CHANGE, CHECK, ERROR, TAKEN, notebook, printed, record, stag
 
 from runbook import excerpt, secrets
 from runbook.errors import ParameterError
+from runbook.failure import of as failure_of
 from runbook.lock import held
 from runbook.notebook_page import coalesced
 from runbook.reading import load
@@ -520,3 +521,16 @@ def test_a_record_of_before_there_were_last_lines_is_read(tmp_path: Path) -> Non
         json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "end"})
     )
     assert load(path.parent).end == []
+
+
+def test_a_failed_check_s_own_remedies_are_told_each_once(tmp_path: Path) -> None:
+    other = {**TAKEN, "what": "disk", "found": "full", "remedy": "free some"}
+    fine = {**TAKEN, "status": "ok", "remedy": "never told"}
+    made = stages(configure={"status": "failed", "error": "it failed",
+                             "checks": [TAKEN, fine, other, TAKEN]})  # fmt: skip
+    folder = record(tmp_path, made, "failed")
+    failure = failure_of(load(folder))
+    assert failure
+    assert failure.remedies == (TAKEN["remedy"], "free some")
+    assert failure.why == "port 8000: taken by nginx (pid 812)"
+    assert "disk: full" in failure.details

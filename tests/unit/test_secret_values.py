@@ -133,3 +133,9 @@ def test_a_value_where_a_reference_belongs_is_refused(plain: str) -> None:
 
 def test_a_value_where_a_reference_belongs_is_not_repeated() -> None:
     assert "hunter22" not in refusal("hunter22")
+
+
+def test_of_a_secret_of_several_lines_each_is_masked() -> None:
+    secrets.register("-----BEGIN KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n")
+    assert secrets.redact("it read MIIEvQIBADANBg") == f"it read {secrets.MASK}"
+    assert secrets.redact("and kqhkiG9w0BAQEF") == f"and {secrets.MASK}"

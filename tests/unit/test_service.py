@@ -228,3 +228,13 @@ def test_a_unit_whose_drop_in_is_newer_is_restarted(
     change = service.change(service.read())
     assert change is not None
     assert change.summary == f"restart hub.service: {conf}/token is newer than the running process"
+
+
+def test_a_unit_that_is_gone_already_does_not_keep_the_others_from_being_taken_back(
+    programs: FakePrograms,
+) -> None:
+    programs.add("systemctl", "exit 1")
+    for before in (ServiceState(False, False), ServiceState(True, True)):
+        SystemdService("hub.service").restore(before, Path())
+    verbs = [call[1] for call in programs.calls()]
+    assert verbs == ["disable", "stop", "restart"]

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from fakes import FakePrograms, mode
 
+from runbook import facts
 from runbook.hub.doctor import hardening
+from runbook.hub.doctor.people import Person
+from runbook.hub.doctor.probes_sudo import (
+    not_in_group,
+    rule_asks_password,
+    rule_missing,
+    rule_wrong_group,
+    rule_wrong_path,
+    sudo_missing,
+    sudoers_broken,
+)
+from runbook.hub.doctor.spawning import Spawning, Starter
 from runbook.hub.doctor.sudo import (
+    OWN,
     Bad,
+    Place,
     Rule,
+    Sudo,
     parse_bad,
     parse_rules,
+    refusal,
     remedy,
     requires_terminal,
+    write_rule,
 )
 
 MEDIATOR = "/opt/jupyterhub/bin/sudospawner"
@@ -65,3 +87,143 @@ def test_a_file_that_others_may_write_is_one() -> None:
 def test_a_setting_that_a_later_drop_in_takes_back_is_not_in_force() -> None:
     text = "[Service]\nRestrictSUIDSGID=yes\nPrivateDevices=yes\n[Service]\nPrivateDevices=no\n"
     assert hardening.set_in(text, hardening.IMPLIES) == {"RestrictSUIDSGID": "yes"}
+
+
+def person(name: str, *groups: str, refused: str | None = "not allowed") -> Person:
+    return Person(name, 1001, 1001, groups, Path("/home", name), True, refused=refused)
+
+
+def sight(tmp_path: Path, **more: Any) -> Any:
+    """A hub that asks sudo for a mediator that is there, and is refused for ann."""
+    mediator = tmp_path / "sudospawner"
+    mediator.touch()
+    spawning = Spawning(
+        *("jupyterhub", tmp_path, "", "SudoSpawner", True, False, Starter(None, "")),
+        mediator=str(mediator),
+        people=(person("ann"),),
+        allowed_groups=("people",),
+    )
+    sudo = Sudo("/usr/bin/sudo", **more.pop("sudo", {}))
+    return SimpleNamespace(spawning=replace(spawning, sudo=sudo, **more))
+
+
+def rule(tmp_path: Path, *run_as: str, command: str = "", free: bool = True) -> Rule:
+    return Rule(run_as, (command or str(tmp_path / "sudospawner"),), free)
+
+
+@pytest.fixture(autouse=True)
+def groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "group_exists", lambda name: name in ("people", "staff"))
+
+
+def found(seen: Any) -> list[str]:
+    """Which probes yield something."""
+    probes = (
+        rule_missing, rule_wrong_path, rule_wrong_group, not_in_group, rule_asks_password,
+        sudoers_broken, sudo_missing,
+    )  # fmt: skip
+    return [probe.__name__ for probe in probes if [*probe(seen)]]
+
+
+def test_no_rule_is_one_cause_and_another_program_another(tmp_path: Path) -> None:
+    assert found(sight(tmp_path)) == ["rule_missing"]
+    other = rule(tmp_path, "%people", command="/usr/bin/id")
+    assert found(sight(tmp_path, sudo={"rules": (other,)})) == ["rule_wrong_path"]
+
+
+def test_where_sudo_refuses_nobody_no_rule_is_to_blame(tmp_path: Path) -> None:
+    served = (person("ann", refused=None),)
+    other = rule(tmp_path, "%people", command="/usr/bin/id")
+    assert found(sight(tmp_path, people=served)) == []
+    assert found(sight(tmp_path, people=served, sudo={"rules": (other,)})) == []
+    fitting = rule(tmp_path, "%people")
+    assert found(sight(tmp_path, people=served, sudo={"rules": (fitting,)})) == []
+
+
+def test_a_rule_for_a_group_that_nobody_may_log_in_by_is_the_cause(tmp_path: Path) -> None:
+    for run_as in ("%staff", "%gone"):
+        seen = sight(tmp_path, sudo={"rules": (rule(tmp_path, run_as),)})
+        assert found(seen) == ["rule_wrong_group"]
+
+
+def test_somebody_who_is_not_in_the_rule_s_group_is_the_cause(tmp_path: Path) -> None:
+    rules = {"rules": (rule(tmp_path, "%people"),)}
+    seen = sight(tmp_path, sudo=rules, people=(person("ann"), person("ben", "people")))
+    assert found(seen) == ["not_in_group"]
+    [told] = not_in_group(seen)
+    assert told.fields["add"] == ("usermod -aG people ann",)
+    assert found(sight(tmp_path, sudo=rules, people=(person("ben", "people"),))) == []
+
+
+def test_a_rule_that_asks_for_a_password_is_the_cause(tmp_path: Path) -> None:
+    asks, free = rule(tmp_path, "%people", free=False), rule(tmp_path, "%people")
+    seen = sight(tmp_path, sudo={"rules": (asks,)}, people=(person("ann", "people"),))
+    assert found(seen) == ["rule_asks_password"]
+    seen = sight(tmp_path, sudo={"rules": (asks, free)}, people=(person("ann", "people"),))
+    assert found(seen) == []
+
+
+@pytest.mark.parametrize(
+    ("permissions", "own", "mend"),
+    [
+        (True, False, "chown root:root {0} && chmod 0440 {0}"),
+        (False, False, "mv {0} {0}.broken"),
+        (False, True, "visudo -cf"),
+    ],
+)
+def test_a_file_that_sudo_passes_over_is_mended_by_what_is_wrong(
+    tmp_path: Path, permissions: bool, own: bool, mend: str
+) -> None:
+    file = OWN if own else tmp_path / "local"
+    seen = sight(tmp_path, sudo={"bad": (Bad(file, "why", permissions),)})
+    [told] = sudoers_broken(seen)
+    assert mend.format(file) in told.fields["mend"][0]
+
+
+def test_the_rule_of_the_remedy_is_for_those_who_may_log_in_and_never_for_root(
+    tmp_path: Path,
+) -> None:
+    [told] = rule_missing(sight(tmp_path))
+    mediator = tmp_path / "sudospawner"
+    wanted = f"jupyterhub ALL=(%people, !root, !#0) NOPASSWD: {mediator}"
+    assert told.fields["rule"] == wanted
+    [told] = rule_missing(sight(tmp_path, allowed_groups=()))
+    assert told.fields["rule"] == wanted.replace("%people", "ann")
+
+
+@pytest.mark.parametrize("line", [0, 2])
+def test_the_remedy_puts_no_rule_in_place_that_visudo_refuses(
+    tmp_path: Path, programs: FakePrograms, line: int
+) -> None:
+    file = tmp_path / "jupyterhub"
+    before = "# kept\njupyterhub ALL=(ALL) ALL\n# kept, too\n"
+    file.write_text(before)
+    command = write_rule("jupyterhub ALL=(%people, !root) NOPASSWD: /x", Place(file, line))
+    programs.add("visudo", "exit 1")
+    assert subprocess.run(["sh", "-c", command]).returncode == 1
+    assert file.read_text() == before
+    programs.add("visudo")
+    subprocess.run(["sh", "-c", command], check=True)
+    rule = "jupyterhub ALL=(%people, !root) NOPASSWD: /x\n"
+    assert file.read_text() == (f"# kept\n{rule}# kept, too\n" if line else rule)
+    assert mode(file) == 0o440
+    assert [call[1] for call in programs.calls()] == ["-cf", "-cf"]
+
+
+def test_sudo_is_asked_for_the_account_the_person_and_the_command(programs: FakePrograms) -> None:
+    programs.add("sudo", "echo first >&2; echo not allowed >&2; exit 1")
+    assert refusal("sudo", "jupyterhub", "ann", MEDIATOR) == "not allowed"
+    programs.add("sudo", "exit 1")
+    assert str(refusal("sudo", "jupyterhub", "ann", MEDIATOR)).endswith("not allowed")
+    programs.add("sudo")
+    assert refusal("sudo", "jupyterhub", "ann", MEDIATOR) is None
+    assert programs.calls()[0] == [
+        *("sudo", "-n", "-l", "-U", "jupyterhub", "-u", "ann"),
+        MEDIATOR,
+    ]
+
+
+def test_a_rule_allows_the_command_that_it_names_or_all() -> None:
+    assert Rule(("%people",), (MEDIATOR,), True).names(MEDIATOR)
+    assert Rule(("%people",), ("ALL",), True).names(MEDIATOR)
+    assert not Rule(("%people",), ("/usr/bin/id",), True).names(MEDIATOR)

@@ -76,3 +76,12 @@ def test_uv_itself_leaves_no_lock_that_others_can_open(tmp_path: Path) -> None:
         run("pip", "sync", "--allow-empty-requirements", "--python", tmp_path, "-", input="")
     entries = [path for path in tmp_path.rglob("*") if not path.is_symlink()]
     assert [str(path) for path in entries if mode(path) & 0o022] == []
+
+
+def test_uv_does_not_go_on_beside_the_run_that_resumes(
+    tmp_path: Path, programs: FakePrograms
+) -> None:
+    programs.add("setpriv")
+    with uv_in(tmp_path) as uv:
+        uv("pip", "install", "x")
+    assert programs.calls()[0][1:4] == ["--pdeathsig", "KILL", "--"]
