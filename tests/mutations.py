@@ -2,9 +2,10 @@
 
 Draws N changes of the code that holds promises and runs, for each, the tests that touch its line,
 in a copy of the checkout and as an account that can change nothing (see isolation.py). A test that
-fails here without any change is left out, as it would seem to catch everything.
+fails here without any change is left out, as it would seem to catch everything. A line that only an
+import executes, a constant perhaps, is tried by every test that touches its file.
 
-Not seen: what only a subprocess of a test executes, and what only an import or a fixture does.
+Not seen: what only a subprocess of a test executes.
 
 A script of our own, as the tools that there are do something else: mutmut 3 changes functions in a
 process that it forks, where tests that start programs do not meet the change, and draws no sample;
@@ -37,12 +38,13 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
-#: The code that holds promises.
+#: Drawn from where no PATH is named: changes, stages, execution and records.
 PLACES = (
     *(f"lib/runbook/{name}.py" for name in (
-        "plan", "journal", "takeback", "resume", "lock", "record", "engine", "runner", "secrets",
-        "masking")),
-    "lib/runbook/resources", "lib/runbook/stages", "lib/runbook/hub/doctor", "lib/runbook/hub/lint",
+        "plan", "journal", "takeback",
+        "order", "params", "runner", "engine", "kernel", "resume", "lock",
+        "record", "reserve", "reading", "report", "comparing")),
+    "lib/runbook/resources", "lib/runbook/stages",
 )  # fmt: skip
 SUITES = ("tests/unit", "tests/notebooks")
 DEADLINE = 60.0  # seconds for the tests of one change, besides
@@ -58,6 +60,10 @@ data = coverage.CoverageData(os.environ["COVERAGE_FILE"])
 data.read()
 print(json.dumps({f: data.contexts_by_lineno(f) for f in data.measured_files()}))
 """
+#: Keywords that ask Python to look at what a programmer does: no right code notices a change.
+FOR_PROGRAMMERS = ("frozen", "strict", "slots")
+#: The context of what no test executes, but the import of a module.
+IMPORT = ""
 SWAPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE,
     ast.LtE: ast.Gt, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
@@ -102,15 +108,12 @@ class Baseline:
     def tests(self, change: Change) -> list[str]:
         lines = self.touched.get(change.path, {})
         tests = {test for line in change.lines for test in lines.get(str(line), [])}
-        return sorted(tests, key=self.cost)  # the quickest may notice it already
+        if tests == {IMPORT}:
+            tests = {test for found in lines.values() for test in found}
+        # The quickest may notice it already.
+        return sorted(tests - {IMPORT}, key=self.cost)
 
-    def add(
-        self,
-        log: str,
-        data: dict[str, dict[str, list[str]]],
-        places: dict[str, Path],
-        root: Path,
-    ) -> None:
+    def add(self, log: str, data: dict[str, dict[str, list[str]]]) -> None:
         """What a part of the tests said and did."""
         pattern = r"^(?:FAILED|ERROR) (\S+?)(?:\[.*)?(?: - .*)?$"
         self.broken.extend(sorted({*re.findall(pattern, log, re.MULTILINE)}))
@@ -118,9 +121,8 @@ class Baseline:
             self.seconds[test] = self.seconds.get(test, 0.0) + float(took)
         for name, lines in data.items():
             for line, contexts in lines.items():
-                tests = {_test(context, places, root) for context in contexts}
                 seen = self.touched.setdefault(name, {}).setdefault(line, [])
-                seen += sorted(tests - {"", *self.broken})
+                seen += sorted({*contexts} - {*self.broken} - {*seen})
 
     def cost(self, test: str) -> float:
         return self.seconds.get(test, 0.0)
@@ -136,7 +138,9 @@ def changes(path: str, source: bytes) -> list[Change]:
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     found = []
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    silent = {*_silent(tree)}
+    for node in (node for node in ast.walk(tree) if node not in silent):
         for kind, place, text in _of(node):
             start = starts[place.lineno - 1] + place.col_offset
             end = starts[(place.end_lineno or 0) - 1] + (place.end_col_offset or 0)
@@ -151,6 +155,15 @@ def changes(path: str, source: bytes) -> list[Change]:
             if _parses(change.apply(source)):
                 found.append(change)
     return sorted(found, key=lambda change: (change.start, change.end, change.kind))
+
+
+def _silent(tree: ast.AST) -> Iterator[ast.AST]:
+    """What makes no difference to code that is right."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg in FOR_PROGRAMMERS:
+            yield node.value
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield node
 
 
 def _of(node: ast.AST) -> Iterator[tuple[str, ast.expr | ast.stmt, str]]:
@@ -240,7 +253,7 @@ def baseline(
     with ThreadPoolExecutor(WORKERS) as pool:
         measured = pool.map(lambda part: _measured(root, part, deadline), parts)
         for number, (log, data) in enumerate(measured, 1):
-            found.add(log, data, {Path(module).stem: Path(module) for module in modules}, root)
+            found.add(log, data)
             say(f"{number} of {len(parts)} parts of the tests measured")
     if not found.touched:
         raise SystemExit("no test was seen to touch a line")
@@ -251,12 +264,13 @@ def _measured(
     root: Path, modules: Sequence[str], deadline: float
 ) -> tuple[str, dict[str, dict[str, list[str]]]]:
     """What pytest said, and by file and line which tests were seen there."""
-    config = "[run]\\nsource = lib\\ndynamic_context = test_function\\nrelative_files = true\\n"
+    config = "[run]\\nsource = lib\\nrelative_files = true\\n"
     script = (
         f"set -u; own=$(mktemp -d); printf '{config}' >$own/config;"
         f" export COVERAGE_CORE=ctrace COVERAGE_FILE=$own/data;"
+        f' export PYTHONPATH="$PYTHONPATH:{Path(__file__).parent}";'
         f" '{sys.executable}' -m coverage run --rcfile=$own/config -m pytest -vv -rfE"
-        f" --durations=0 -p no:cacheprovider {' '.join(modules)}; echo '{MARK}';"
+        f" -p contexts --durations=0 -p no:cacheprovider {' '.join(modules)}; echo '{MARK}';"
         f" '{sys.executable}' -c '{READ_CONTEXTS}'"
     )
     try:
@@ -267,15 +281,6 @@ def _measured(
     if not mark or not data.strip().startswith("{"):
         raise SystemExit(f"the tests could not be run with coverage:\n{output[-3000:]}")
     return log, json.loads(data)
-
-
-def _test(context: str, places: dict[str, Path], root: Path) -> str:
-    """Of "test_plan.test_it": tests/unit/test_plan.py::test_it."""
-    words = context.split(".")
-    for number, word in enumerate(words):
-        if word in places and number + 1 < len(words):
-            return "::".join([str(places[word].relative_to(root)), *words[number + 1 :]])
-    return ""
 
 
 def known_baseline(root: Path) -> Baseline:

@@ -25,6 +25,19 @@ def test_each_kind_of_change_is_made(kind: str) -> None:
     assert [c.apply(before.encode()).decode() for c in made] == [after]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@dataclass(frozen=True)\nclass A:\n    b: int\n",
+        "zip(a, b, strict=True)",
+        "if TYPE_CHECKING:\n    import nbformat\n",
+    ],
+)
+def test_what_no_right_code_notices_is_not_changed(text: str) -> None:
+    made = mutations.changes("x.py", text.encode())
+    assert [change for change in made if change.kind != "call dropped"] == []
+
+
 def test_the_same_seed_draws_the_same_changes(tmp_path: Path) -> None:
     (tmp_path / "x.py").write_text("".join(f"a = {n} < b\n" for n in range(50)))
     first, again, other = (mutations.draw(tmp_path, ["x.py"], 9, seed) for seed in (1, 1, 2))
@@ -47,6 +60,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lib/tiny").mkdir(parents=True)
     (tmp_path / "lib/tiny/__init__.py").touch()
     source = "def down(n):\n    while n > 0:\n        n -= 1\n    return n\n"
+    source = f"STEP = 1\ndef up(n):\n    return n + STEP\n{source}"
     (tmp_path / "lib/tiny/count.py").write_text(source)
     return tmp_path
 
@@ -84,9 +98,15 @@ def measured(project: Path) -> mutations.Baseline:
     """Of a test that passes and takes half a second, and of one that fails without any change."""
     (project / "tests").mkdir()
     (project / "tests/test_tiny.py").write_text(
-        "import time\nimport pytest\nfrom tiny.count import down\n"
+        "import time\nimport pytest\nfrom tiny.count import down, up\n"
         "@pytest.mark.parametrize('n', [1, 2])\n"
         "def test_it(n):\n    time.sleep(0.5)\n    assert down(n) == 0\n"
+        "@pytest.fixture\n"
+        "def made():\n    return up(1)\n"
+        "def test_fixture(made):\n    pass\n"
+        "def again(test):\n    return lambda: test(1)\n"
+        "@again\n"
+        "def test_repeated(n):\n    assert down(n) == 0\n"
         "def test_broken():\n    assert down(1) == 1\n"
     )
     return mutations.baseline(project, ["tests"], 300)
@@ -96,8 +116,12 @@ def test_the_baseline_knows_who_touches_a_line_and_how_long_that_takes(
     measured: mutations.Baseline, project: Path
 ) -> None:
     path, test = "lib/tiny/count.py", "tests/test_tiny.py::test_it"
-    change = mutations.changes(path, (project / path).read_bytes())[0]
-    assert measured.tests(change) == [test]
+    *up, down = mutations.changes(path, (project / path).read_bytes())
+    assert set(measured.tests(down)) == {test, "tests/test_tiny.py::test_repeated"}
+    in_function = next(change for change in up if change.kind == "early return")
+    assert measured.tests(in_function) == ["tests/test_tiny.py::test_fixture"]
+    constant = next(change for change in up if change.kind == "constant changed")
+    assert set(measured.tests(constant)) == {*measured.tests(down), *measured.tests(in_function)}
     assert measured.broken == ["tests/test_tiny.py::test_broken"]
     assert 1 <= measured.cost(test) < 60
     assert measured.deadline([test]) >= mutations.DEADLINE + mutations.PATIENCE
