@@ -8,6 +8,7 @@ import pytest
 from fakes import mode
 
 from runbook import secrets
+from runbook.errors import PlanError
 from runbook.plan import Plan
 from runbook.resources import SecretFile
 
@@ -112,3 +113,17 @@ def test_the_backup_can_be_read_by_its_owner_only(path: Path, ours: Owner) -> No
     (backups := path.parent / "backups").mkdir()
     SecretFile(path, *ours).backup(backups)
     assert [mode(copy) for copy in backups.iterdir()] == [0o600]
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_stands_in_the_place_of_a_secret_is_refused(
+    path: Path, ours: Owner, kind: str
+) -> None:
+    if kind == "folder":
+        path.mkdir()
+    else:
+        write(path.with_name("elsewhere"))
+        path.symlink_to(path.with_name("elsewhere"))
+    file = SecretFile(path, *ours)
+    with pytest.raises(PlanError, match=f"{path}"):
+        file.change(file.read())

@@ -830,3 +830,139 @@ def test_the_hub_knows_the_probe_unless_it_says_that_it_does_not(
     api[f"/users/{MEMBER}"] = HubError("GET /users/x: 500 oops")
     with pytest.raises(HubError):
         Verify()._is_known()
+
+
+class Hub(Door):
+    """A hub at which everything works, that writes down what it is asked."""
+
+    was_running = False
+    asked: list[str] = []  # noqa: RUF012 - of each test its own
+    username = "ann"
+
+    def login(self, name: str, password: str) -> None:
+        self.asked.append(f"login {name}")
+
+    def running(self) -> bool:
+        return self.was_running
+
+    def cookies(self) -> dict[str, set[str]]:
+        return {"_xsrf": set(), "session": {"HttpOnly", "SameSite"}}
+
+    def spawn(self) -> str:
+        self.asked.append("spawn")
+        return "in 2 s"
+
+    def execute(self, code: str) -> str:
+        return f'{{"user": "{self.username}", "uid": 1000, "answer": 42}}'
+
+    def stop_server(self) -> None:
+        self.asked.append("stop")
+
+
+@pytest.mark.parametrize("was_running", [True, False])
+def test_the_proof_leaves_a_server_as_it_found_it(
+    monkeypatch: pytest.MonkeyPatch, was_running: bool
+) -> None:
+    asked: list[str] = []
+    hub = type("_Hub", (Hub,), {"was_running": was_running, "asked": asked})
+    monkeypatch.setattr(verify, "HubSession", hub)
+    for name in ("output", "_pages", "outlives_the_hub"):
+        monkeypatch.setattr(Verify, name, lambda self, *_: iter(()))
+    checks = [*Verify()._proof(Account("ann", "hers"))]
+    assert {check.status for check in checks} == {"ok"}
+    assert asked == ["login ann", "spawn", *(["stop"] if not was_running else [])]
+    found = "left running: it was before" if was_running else "stopped again"
+    assert (checks[-1].what, checks[-1].found) == ("the server", found)
+
+
+def test_a_server_is_stopped_though_its_proof_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def breaks(self: Verify, *_: object) -> Iterator[Check]:
+        raise HubError("the kernel died")
+        yield
+
+    monkeypatch.setattr(verify, "HubSession", type("_Hub", (Hub,), {"asked": asked}))
+    monkeypatch.setattr(Verify, "output", breaks)
+    with pytest.raises(HubError):
+        [*Verify()._proof(Account("ann", "hers"))]
+    assert asked[-1] == "stop"
+
+
+@pytest.fixture
+def proved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The parts of a proof, in order, instead of the parts themselves."""
+    parts: list[str] = []
+
+    def part(name: str) -> object:
+        def yields(self: Verify, *_: object) -> Iterator[Check]:
+            parts.append(name)
+            yield Check("ok", name)
+
+        return yields
+
+    for name in ("_refusals", "_proof", "_nothing_left"):
+        monkeypatch.setattr(Verify, name, part(name))
+    monkeypatch.setattr(Verify, "_forget", lambda self: parts.append("_forget"))
+    monkeypatch.setattr(Verify, "_refused", lambda self, *_: Check("ok", "_refused"))
+    monkeypatch.setattr(verify, "probe_account", accounts)
+    return parts
+
+
+def test_the_proof_ends_with_nothing_left_and_with_the_tokens_that_the_hub_knows(
+    monkeypatch: pytest.MonkeyPatch, proved: list[str]
+) -> None:
+    works = lambda self, service, *_: Check("ok", f"token of {service['name']}")  # noqa: E731
+    monkeypatch.setattr(Verify, "token_works", works)
+    checks = [check.what for check in Verify().probes()]
+    assert proved == ["_refusals", "_proof", "_forget", "_nothing_left"]
+    assert checks == [
+        *("_refusals", "_proof", "_nothing_left"),
+        *("token of runbook-proxy", "token of runbook-verify"),
+    ]
+
+
+def test_a_hub_with_one_password_for_all_is_proved_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proved: list[str]
+) -> None:
+    (tmp_path / "shared_password").write_text("open sesame\n")
+    monkeypatch.setattr(Verify, "token_works", lambda self, *_: Check("ok", "a token"))
+    values = {"authenticator": "shared-password", "state_dir": str(tmp_path)}
+    checks = [check.what for check in Verify(**values).probes()]
+    assert (checks[0], proved) == ("_refused", ["_proof", "_nothing_left"])
+    account = Verify(**values, users=["ann"])._shared_account()
+    assert (account.name, account.password) == ("ann", "open sesame")
+    assert Verify(**values)._shared_account().name == facts.current_user()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_hub_is_told_to_forget_the_probe_where_it_knows_it(
+    monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    deleted: list[str] = []
+    monkeypatch.setattr(Verify, "_is_known", lambda self: known)
+    monkeypatch.setattr(Verify, "_api", lambda self: SimpleNamespace(delete=deleted.append))
+    Verify()._forget()
+    assert deleted == [f"/users/{MEMBER}"] * known
+
+
+@pytest.mark.parametrize(
+    ("manager", "spawner", "where"),
+    [
+        ("systemd", "sudo", ["jupyterhub.service", "ann"]),
+        ("systemd", "local", ["ann"]),
+        ("supervisor", "sudo", ["ann"]),
+    ],
+)
+def test_a_server_s_words_are_read_where_it_writes_them(
+    monkeypatch: pytest.MonkeyPatch, manager: str, spawner: str, where: list[str]
+) -> None:
+    def said(*words: str) -> Iterator[Line]:
+        yield Line(0, "a log", " ".join(words))
+
+    monkeypatch.setattr("runbook.hub.doctor.log.of_person", said)
+    monkeypatch.setattr("runbook.hub.doctor.log.of_server", said)
+    stage = Verify(service_manager=manager, spawner=spawner)
+    assert [line.text for line in stage._said("ann")] == [" ".join(where)]
+    found = stage._readable("ann").found
+    assert ("journalctl" in found) is (len(where) == 2)
