@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import pytest
 
 from runbook import facts
-from runbook.facts import Listener
 
 WAIT = [sys.executable, "-c", "input()"]
 
@@ -51,11 +50,6 @@ def test_where_nobody_listens_nobody_is_found(port: int) -> None:
         assert facts.listener(free) is None
         assert free not in facts.listens_at(os.getpid())
     assert facts.listens_at(0) == set()
-
-
-def test_a_listener_that_cannot_be_seen_has_no_name() -> None:
-    assert str(Listener(80, 0, "", "")) == "a process of another account"
-    assert str(Listener(80, 7, "nginx", "nginx")) == "nginx (pid 7)"
 
 
 def test_the_room_for_a_folder_to_come_is_that_of_the_nearest_that_is_there(

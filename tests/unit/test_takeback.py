@@ -185,5 +185,6 @@ def test_what_is_not_as_it_was_after_all_is_said(book: Journal, path: Path, ours
     Plan("stage", [File(path, *ours, 0o600, content="after")], journal=book).apply()
     [change] = taken_back(book)
     outcome = change.outcome()
+    assert outcome
     assert (outcome.status, outcome.found) == ("failed", "is not as it was before")
     assert outcome.remedy == "undo again"
