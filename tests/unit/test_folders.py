@@ -12,7 +12,7 @@ import pytest
 from runbook import facts
 from runbook.hub.doctor.installation import Installation
 from runbook.stages import folders, older_hub
-from runbook.stages.folders import fillable, writable
+from runbook.stages.folders import fillable, only_files, writable
 from runbook.stages.older_hub import OlderHub, older_hubs
 from runbook.templates import HEADER
 
@@ -122,3 +122,12 @@ def test_a_hub_of_the_runbook_s_is_no_older_one(
     config.write_text(f"# {HEADER}\n")
     monkeypatch.setattr(older_hub, "every", lambda: [hub(config)])
     assert older_hubs() == []
+
+
+def test_what_is_no_file_among_the_fragments_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "50-mine.py")
+    (tmp_path / "99-local.py").touch()
+    os.mkfifo(tmp_path / "no-fragment")
+    [check] = only_files(tmp_path)
+    assert (check.status, check.what) == ("failed", f"{tmp_path}/50-mine.py")
+    assert check.remedy == "move it away"

@@ -48,6 +48,7 @@ def shown(stage: Stage, ours: tuple[str, str]) -> list[str]:
             file /opt/jupyterhub/etc/jupyter/jupyter_server_config.json root:root 0644
             link /opt/jupyterhub/bin/node
             link /opt/jupyterhub/bin/configurable-http-proxy
+            programtree /opt/jupyterhub
          """),
         (Configure, """
             user jupyterhub
@@ -105,6 +106,7 @@ def test_a_server_s_stage_answers_for(
             file /opt/jupyterhub/etc/jupyter/jupyter_server_config.json ours 0644
             link /opt/jupyterhub/bin/node
             link /opt/jupyterhub/bin/configurable-http-proxy
+            programtree /opt/jupyterhub
          """),
         (Configure, """
             directory /etc/jupyterhub ours 0750
@@ -244,23 +246,6 @@ def test_the_services_are_started_anew_for_what_they_have_read(spawner: str, gro
         "jupyterhub-proxy.service",
     ]
     assert [str(r).rpartition("/")[2] for r in hub.follows] == ["jupyterhub.service"]
-
-
-@pytest.mark.parametrize(
-    ("dry_run", "change", "pending"),
-    [
-        (True, "file /etc/jupyterhub/jupyterhub_config.d/40-pam.py", True),
-        (True, "virtual environment /opt/jupyterhub", True),
-        (True, "group jupyterhub-users", False),
-        (False, "file /etc/jupyterhub/jupyterhub_config.d/40-pam.py", False),
-    ],
-)
-def test_a_plan_says_for_which_change_the_hub_would_be_restarted(
-    monkeypatch: pytest.MonkeyPatch, dry_run: bool, change: str, pending: bool
-) -> None:
-    monkeypatch.setattr(Launch, "earlier_changes", lambda self: ["account x", change])
-    why = Launch(dry_run=dry_run)._pending()
-    assert (change in why) is pending
 
 
 def test_a_version_of_one_s_own_takes_the_place_of_the_lock() -> None:

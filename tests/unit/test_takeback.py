@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from fakes import FakePrograms
@@ -21,8 +23,9 @@ from runbook.resources import (
     StateDirectory,
 )
 from runbook.resources.base import extent
+from runbook.stages import Undo
 from runbook.takeback import TakenBack
-from runbook.undoing import Undoing
+from runbook.undoing import Resumed, Undoing
 
 Owner = tuple[str, str]
 
@@ -188,3 +191,20 @@ def test_what_is_not_as_it_was_after_all_is_said(book: Journal, path: Path, ours
     assert outcome
     assert (outcome.status, outcome.found) == ("failed", "is not as it was before")
     assert outcome.remedy == "undo again"
+
+
+def test_a_service_that_does_not_run_again_fails() -> None:
+    for running, status in ((False, "failed"), (True, "ok")):
+        service = SimpleNamespace(running=lambda there=running: there)
+        stage = Undo()
+        stage._plan = cast(Plan, SimpleNamespace(looked_at=[Resumed(cast(Any, service)), "other"]))
+        [check] = stage._services()
+        assert (check.status, "doctor" in check.remedy) == (status, not running)
+
+
+def test_a_line_of_the_journal_that_cannot_be_read_is_told_before_an_undo() -> None:
+    book = Journal()
+    book.prepare()
+    book.path.write_text('{"event": "dance"}\n')
+    warning = next(check for check in Undo().checks() if check.what == "passed over")
+    assert (warning.status, "by hand" in warning.remedy) == ("warning", True)
