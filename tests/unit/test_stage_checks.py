@@ -119,7 +119,7 @@ def test_what_only_root_can_do_fails_for_others(
 
 def test_an_interpreter_that_is_not_there_fails() -> None:
     check = CheckMachine(python="/nowhere/python3")._interpreter()
-    assert told(check) == ("failed", "install python3, or set `python`")
+    assert told(check) == ("failed", "install python3, or set the parameter python")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_name_that_does_not_resolve_is_a_warning(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(facts, "resolves", lambda host: False)
     check = CheckMachine()._name()
     assert (check.status, check.found) == ("warning", "lab does not resolve")
-    assert "put `127.0.1.1 lab` into /etc/hosts" in check.remedy
+    assert "127.0.1.1 lab into /etc/hosts" in check.remedy
 
 
 @pytest.mark.parametrize(

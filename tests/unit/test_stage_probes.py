@@ -697,7 +697,7 @@ def test_somebody_else_who_answers_on_the_port_fails(
         Launch, "pid_of", lambda self, program: proxy if program == "jupyterhub-proxy" else 0
     )
     check = Launch()._is_ours()
-    assert (check.status, "another `port`" in check.remedy) == (status, status == "failed")
+    assert (check.status, "the parameter port" in check.remedy) == (status, status == "failed")
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ def shown(stage: Stage, ours: tuple[str, str]) -> list[str]:
             noderuntime /opt/jupyterhub/lib/node
             npmproject /opt/jupyterhub/lib/proxy
             file /opt/jupyterhub/etc/jupyter/jupyter_server_config.json root:root 0644
+            directory /opt/jupyterhub/share/jupyter/lab/settings root:root 0755
+            file /opt/jupyterhub/share/jupyter/lab/settings/overrides.json root:root 0644
             link /opt/jupyterhub/bin/node
             link /opt/jupyterhub/bin/configurable-http-proxy
             programtree /opt/jupyterhub
@@ -104,6 +106,8 @@ def test_a_server_s_stage_answers_for(
             noderuntime /opt/jupyterhub/lib/node
             npmproject /opt/jupyterhub/lib/proxy
             file /opt/jupyterhub/etc/jupyter/jupyter_server_config.json ours 0644
+            directory /opt/jupyterhub/share/jupyter/lab/settings ours 0755
+            file /opt/jupyterhub/share/jupyter/lab/settings/overrides.json ours 0644
             link /opt/jupyterhub/bin/node
             link /opt/jupyterhub/bin/configurable-http-proxy
             programtree /opt/jupyterhub

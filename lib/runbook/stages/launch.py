@@ -210,7 +210,7 @@ class Launch(Managed, Configured, Address, Stage):
         holder, proxy = facts.listener(self.port), self.pid_of(PROXY)
         found = f"{holder}; our proxy has pid {proxy}"
         holds = holder is not None and self.ours().get(holder.pid) == "our proxy"
-        remedy = f"stop who has it, or set another `port`; then start {PROXY} anew"
+        remedy = f"stop who has it, or set the parameter port; then start {PROXY} anew"
         return Check.that(holds, f"who answers on port {self.port} is ours", found, remedy)
 
     def _account(self) -> Check:
