@@ -226,7 +226,7 @@ class Configure(Configured, Address, Login, Session, Stage):
         what = "JupyterLab brings its Hub menu (control panel, log out)"
         name = "@jupyterlab/hub-extension"
         holds = name in extensions
-        remedy = "install a JupyterLab that has it built in: the parameter jupyterlab_version, 3 or later"
+        remedy = "set the parameter jupyterlab_version to one that has it built in, 3 or later"
         return Check.that(holds, what, name if holds else f"no {name}", remedy)
 
     def _read_only(self) -> Check:
