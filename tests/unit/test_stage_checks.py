@@ -212,8 +212,7 @@ def test_https_on_the_port_of_http_is_a_warning(values: dict[str, object], warne
 @pytest.mark.parametrize(
     ("said", "found"),
     [
-        ("warning: x\nerror: dns error\n", "no answer: error: dns error"),
-        ("", "no answer: "),
+        ("warning: x\nerror: dns error\n", "no answer: uv: dns error"),
         (None, "answers"),
     ],
 )
@@ -226,7 +225,7 @@ def test_an_index_that_does_not_answer_fails(
     def uv_in(folder: Path) -> Iterator[object]:
         def uv(*words: object, **_: object) -> SimpleNamespace:
             asked.append(words)
-            return SimpleNamespace(ok=said is None, stderr=said or "")
+            return SimpleNamespace(ok=said is None, stdout="", stderr=said or "")
 
         yield uv
 

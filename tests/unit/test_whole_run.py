@@ -21,8 +21,8 @@ from runbook.journal import Journal
 from runbook.lock import Locked, lock
 from runbook.order import Order
 from runbook.params import Value
-from runbook.record import RunRecord, newest
-from runbook.resume import continued
+from runbook.record import RunRecord
+from runbook.resume import continued, unfinished
 from runbook.stages import CheckMachine, Handlers
 
 STAGES = (CheckMachine, Handlers)
@@ -40,6 +40,7 @@ def record_of(status: str, *changes: str) -> str:
         "changes": [{**CHANGE, "summary": change} for change in changes],
         "checks": [CHECK],
         "versions": {"node": "v22"},
+        "packages": {},
     }
     return say(record=said)
 
@@ -89,7 +90,7 @@ def test_a_run_that_fails_is_resumed_where_it_stopped(tmp_path: Path) -> None:
 
     # Made good, and gone on with: the first stage is not executed again.
     write(tmp_path, "50-handlers", record_of("changed", "a page"))
-    again = runner.run(order(tmp_path, resume=True), Console(file=said))
+    again = runner.run(order(tmp_path, resumed=RunRecord.load(failed.folder)), Console(file=said))
     assert again.folder == failed.folder
     assert (again.status, [stage.status for stage in again.stages]) == (
         "done",
@@ -101,7 +102,7 @@ def test_a_run_that_fails_is_resumed_where_it_stopped(tmp_path: Path) -> None:
     names = [path.name for path in sorted(again.folder.glob("*.ipynb"))]
     assert names == ["00-check.ipynb", "50-handlers.attempt-1.ipynb", "50-handlers.ipynb"]
     with pytest.raises(ParameterError, match="no unfinished run"):
-        continued(order(tmp_path))
+        unfinished(tmp_path / "runs", Path("tiny.yaml"))
 
 
 def test_a_plan_is_no_run_to_go_on_with(tmp_path: Path) -> None:
@@ -109,9 +110,8 @@ def test_a_plan_is_no_run_to_go_on_with(tmp_path: Path) -> None:
         write(tmp_path, stage.name, "assert dry_run", record_of("planned"))
     planned = runner.run(order(tmp_path, dry_run=True), Console(file=StringIO()))
     assert (planned.status, planned.dry_run) == ("done", True)
-    assert newest(tmp_path / "runs", "tiny") is None
     with pytest.raises(ParameterError, match="no unfinished run"):
-        continued(order(tmp_path))
+        unfinished(tmp_path / "runs", Path("tiny.yaml"))
 
 
 def test_of_two_runs_with_the_same_parameters_the_newer_counts(tmp_path: Path) -> None:
@@ -123,9 +123,8 @@ def test_of_two_runs_with_the_same_parameters_the_newer_counts(tmp_path: Path) -
     ):
         folder = tmp_path / f"{day}T000000Z-x"
         folder.mkdir()
-        RunRecord(folder, file, "", [], dry_run=dry_run).save()
-    found = newest(tmp_path, "tiny")
-    assert found
+        RunRecord(folder, file, "", [], status="failed", dry_run=dry_run).save()
+    found = unfinished(tmp_path, Path("tiny.yaml"))
     assert found.run_id == "20260102T000000Z-x"
 
 
@@ -137,7 +136,7 @@ def test_a_run_that_did_not_end_well_goes_on_with_these_parameters(
     folder.mkdir(parents=True)
     (folder / ".spare-1").touch()
     RunRecord(folder, "tiny.yaml", "old", [], status=status, ended="x", params={"a": 1}).save()
-    record = continued(order(tmp_path))
+    record = continued(order(tmp_path), RunRecord.load(folder))
     assert (record.status, record.ended) == ("running", "")
     assert record.params["customize_title"] == "Welcome"
     assert "a" not in record.params
