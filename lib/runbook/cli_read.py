@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.text import Text
 
 from runbook import failure, order, reading
-from runbook.display import MARKS, Table
+from runbook.display import MARKS, Table, duration
 from runbook.errors import RunbookError
 from runbook.packages import package_tables
-from runbook.reading import Run, duration
+from runbook.reading import Run
 from runbook.record import StageRecord
 
 RUN = click.argument("run", default=reading.LATEST, metavar="[RUN]")

@@ -232,3 +232,12 @@ class Page:
 
 def _fit(text: str) -> str:
     return printable(secrets.redact(text))
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` for people: 4.2 s, 2 min 5 s, 1 h 3 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min {rest} s"

@@ -218,15 +218,6 @@ def find(word: str, runs: Path) -> Run:
     raise ParameterError(f"no run is called {word!r}", _listed(names))
 
 
-def duration(seconds: float) -> str:
-    """``seconds`` for people: 4.2 s, 2 min 5 s, 1 h 3 min."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours = minutes // 60
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min {rest} s"
-
-
 def _stages(said: list[dict[str, Any]]) -> tuple[StageRecord, ...]:
     known = {f.name for f in fields(StageRecord)}
     return tuple(StageRecord(**{k: v for k, v in s.items() if k in known}) for s in said)

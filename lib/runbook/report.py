@@ -12,9 +12,9 @@ from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from runbook import excerpt, failure, notebook_page, packages, safe_files, secrets, templates
-from runbook.display import MARKS, diff_lines
+from runbook.display import MARKS, diff_lines, duration
 from runbook.excerpt import Excerpt
-from runbook.reading import Run, duration, load
+from runbook.reading import Run, load
 from runbook.record import StageRecord
 
 #: Lines of a diff up to which it stands open, and up to which it is shown at all.
