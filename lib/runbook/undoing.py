@@ -58,6 +58,10 @@ class Resumed(Resource):
     def __str__(self) -> str:
         return f"{self.service}, started"
 
+    def is_due(self) -> bool:
+        """Whether it would have to be started, or changed, though nothing else is taken back."""
+        return not self.service.running() or bool(self.back and self.back.change(self.back.read()))
+
     def read(self) -> Present:
         """Always the same: it is stopped between the plan and its own turn."""
         return Present({})
@@ -95,8 +99,7 @@ class Undoing:
         if stirred:
             yield from (Paused(each.service) for each in reversed(services))
         yield from rest
-        if stirred:
-            yield from services
+        yield from services if stirred else filter(Resumed.is_due, services)
 
     def backs(self) -> list[TakenBack]:
         touched = chained(self.scope, force=self.force)

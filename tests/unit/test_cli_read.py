@@ -67,7 +67,7 @@ def test_runs_lists_every_run_with_its_outcome_the_latest_last(
 
 def test_runs_without_a_run_says_how_to_make_one(runbook: Runbook) -> None:
     code, out, _ = runbook("runs")
-    assert (code, out) == (0, "there is no run yet; `./runbook run` makes one\n")
+    assert (code, out) == (0, "there is no run yet; ./runbook run makes one\n")
 
 
 def test_show_takes_the_latest_run_and_begins_with_its_outcome(
