@@ -154,16 +154,14 @@ def test_the_classes_in_use_are_those_configured(read: Reader) -> None:
     }
 
 
-def test_a_spawner_of_somebody_else_is_known_with_its_traits(
-    read: Reader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+def test_a_spawner_of_somebody_else_is_known_with_its_traits(read: Reader, tmp_path: Path) -> None:
     theirs = (
         "from jupyterhub.spawner import LocalProcessSpawner\nfrom traitlets import Int\n"
         "class TheirSpawner(LocalProcessSpawner):\n"
         "    nice = Int(5, help='how nice').tag(config=True)\n"
     )
-    found = read("c.JupyterHub.spawner_class = 'theirs.TheirSpawner'\n", theirs=theirs)
+    path = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\n"
+    found = read(f"{path}c.JupyterHub.spawner_class = 'theirs.TheirSpawner'\n", theirs=theirs)
     assert found.in_use["spawner"] == "TheirSpawner"
     nice = found.classes["TheirSpawner"].traits["nice"]
     assert (nice.type, nice.kind, nice.help, nice.default) == ("an int", "Int", "how nice", 5)

@@ -114,7 +114,7 @@ def test_permissions_are_told(tmp_path: Path, ours: Owner) -> None:
         (
             NpmProject(X),
             ProjectState({"node_modules/a": "1", "node_modules/a/node_modules/@b/c": "2"}),
-            Found("npm packages in /x", "2 packages", "a 1\n@b/c 2"),
+            Found("npm packages in /x", "2 packages", "a 1\na/node_modules/@b/c 2"),
         ),
         (
             SystemdService("hub.service"),

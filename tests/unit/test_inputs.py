@@ -27,6 +27,8 @@ NOT_READ = {
     "jupyter_server_config.json": "read at the start of each server",
     "send_routes.py": "read at the start of the proxy, and done with",
     "/etc/shadow": "read by PAM, each time",
+    "lab/settings/overrides.json": "read at the start of each server",
+    "lab/settings": "read at the start of each server",
     ".lock": "uv's",
     "/notebooks": "a person's own",
 }

@@ -121,8 +121,8 @@ def test_a_service_of_this_machine_has_a_port_of_its_own() -> None:
     def told(url: str) -> str:
         return refusal(services=[{"name": "a", "url": url}])
 
-    assert "http://127.0.0.1:981 has the port of `hub_port`" in told("http://127.0.0.1:981")
-    assert "http://localhost/x has the port of `port`" in told("http://localhost/x")
+    assert "http://127.0.0.1:981 has the port of hub_port" in told("http://127.0.0.1:981")
+    assert "http://localhost/x has the port of port" in told("http://localhost/x")
     assert "is no url" in told("http://[::1")
     validate(values(services=[{"name": "a", "url": "http://127.0.0.1:984"}]))
     validate(values(services=[{"name": "a", "url": "http://192.0.2.7:80"}]))

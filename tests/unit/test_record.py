@@ -89,6 +89,7 @@ def test_run_json_says_of_each_stage_what_came_of_it(run: RunRecord) -> None:
             "as_wanted": [],
             "checks": [],
             "versions": {},
+            "packages": [],
             "error": "",
             "made_by": "",
             "edited": [],

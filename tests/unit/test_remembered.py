@@ -293,7 +293,7 @@ class Notebooks:
         nbformat.write(new_notebook(), output)
         if self.error:
             raise RuntimeError(self.error)
-        said = {"status": "changed", "changes": [], "checks": [], "versions": {}}
+        said = {"status": "changed", "changes": [], "checks": [], "versions": {}, "packages": []}
         told = new_output("display_data", {DATA_MIME: {"record": said}})
         nbformat.write(new_notebook(cells=[new_code_cell("x", outputs=[told])]), output)
 

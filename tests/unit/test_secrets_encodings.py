@@ -179,7 +179,7 @@ def test_a_variable_with_a_secret_is_not_handed_on_to_commands(
     from runbook import machine
 
     monkeypatch.setattr(references, "_variables", set())
-    monkeypatch.setenv("OUR_TOKEN", "hunter22")
-    assert "OUR_TOKEN" in machine.environment()
-    references.resolve("env:OUR_TOKEN", "p")
-    assert "OUR_TOKEN" not in machine.environment()
+    monkeypatch.setenv("HTTPS_PROXY", "http://hunter22")  # one of those that are handed on
+    assert "HTTPS_PROXY" in machine.environment()
+    references.resolve("env:HTTPS_PROXY", "p")
+    assert "HTTPS_PROXY" not in machine.environment()

@@ -44,7 +44,7 @@ REMEDIES = (
         "(HTTPS_PROXY) and uv's index (UV_INDEX_URL), then run again",
     ),
     (
-        r"Failed to build|build backend|Call to `",
+        r"Failed to build|build backend|Call to \W",
         "it has no wheel for this machine, and building it failed: install what its build names "
         "(often build-essential and python3-dev), or ask for a version that has a wheel",
     ),
