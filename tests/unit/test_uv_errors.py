@@ -58,7 +58,7 @@ def test_no_version_for_this_python(wheels: Index) -> None:
     assert "Python>=9.1" in error.message.replace(" ", "")
     assert error.remedy == (
         "ask for another version of gamma (python_packages), "
-        "or name another interpreter in the parameter python"
+        "or set python to another interpreter"
     )
 
 

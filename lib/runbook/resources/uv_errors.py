@@ -52,7 +52,7 @@ REMEDIES = (
 #: Of requirements that nothing fulfils; ``{}`` are those that it names, and their parameters.
 OF_REQUIREMENTS = (
     (r"not found in the", "check the spelling of {}, and that uv's index (UV_INDEX_URL) has it"),
-    (r"Python", "ask for another version of {}, or name another interpreter in the parameter python"),
+    (r"Python", "ask for another version of {}, or set python to another interpreter"),
     (r"no version|[Oo]nly .* available", "ask for a version that there is of {}"),
     (r"Because", "they contradict each other: change {}"),
 )
