@@ -57,8 +57,7 @@ def test_no_version_for_this_python(wheels: Index) -> None:
     error = refused("gamma")
     assert "Python>=9.1" in error.message.replace(" ", "")
     assert error.remedy == (
-        "ask for another version of gamma (python_packages), "
-        "or set python to another interpreter"
+        "ask for another version of gamma (python_packages), or set python to another interpreter"
     )
 
 
