@@ -158,7 +158,7 @@ def test_a_generated_configuration_stays_as_it_is_or_is_the_same_but_for_its_mis
 
 
 @pytest.mark.drill
-@settings(unhurried, max_examples=1500)
+@settings(unhurried, max_examples=400)
 @given(configurations())
 def test_so_does_each_of_many(drawn: Drawn) -> None:
     holds(drawn)
