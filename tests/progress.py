@@ -79,6 +79,7 @@ class Progress:
         if reporter:
             reporter.ensure_newline()
             reporter.write_line(line)
+            reporter.flush()  # who reads it from a file wants to see it now, too
 
 
 def _last_line(report: pytest.TestReport) -> str:
