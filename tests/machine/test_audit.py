@@ -108,7 +108,7 @@ def test_hub_proxy_and_peoples_servers_are_marked_as_ours(server: Machine) -> No
         told = {f["what"].partition(" (")[0]: f["found"] for f in audit(server)[LISTENS]}
         ann.stop_server()
     assert told[f"the hub: {ACCOUNT}"].endswith(": for this machine alone")
-    assert told["the proxy: node"].count("tcp 127.0.0.1:") == 2
+    assert told["the proxy: configurable-http-proxy"].count("tcp 127.0.0.1:") == 2
     assert any(what.startswith("people's servers: ") and "of ann" in what for what in told)
     assert any(what.startswith("people's servers started: ") and "of ann" in what for what in told)
 
@@ -187,7 +187,7 @@ def test_passwords_in_the_clear_for_everybody_are_a_warning(server: Machine) -> 
 def test_the_hubs_inner_port_open_to_everybody_is_a_warning(server: Machine) -> None:
     with changed_script(server, "s|--api-ip 127.0.0.1|--api-ip 0.0.0.0|"):
         (said,) = warnings(server, LISTENS)
-        assert "the proxy: node" in said
+        assert "the proxy: configurable-http-proxy" in said
 
 
 def test_tls_of_its_own_refuses_old_versions_and_a_proxy_that_accepts_one_is_named(
