@@ -192,8 +192,8 @@ def _show_plan(record: RunRecord) -> int:
     if record.status != "done":
         return _exit_code(record)
     count = sum(len(stage.changes) for stage in record.stages)
-    changes = f"{count} change{'s' * (count != 1)}"
-    out.print(f"{changes} planned; nothing was changed" if count else "nothing to change")
+    changes = f"{display.counted(count, 'change')} planned; nothing was changed"
+    out.print(changes if count else "nothing to change")
     return CHANGES if count else DONE
 
 

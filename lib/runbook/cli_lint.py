@@ -16,6 +16,7 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from runbook import facts, remembered, safe_files, wanted
+from runbook.display import counted
 from runbook.errors import ParameterError, RunbookError
 from runbook.hub import lint as rules
 from runbook.hub.configuration import Configuration, read_configuration
@@ -135,8 +136,7 @@ def _fix(out: Console, found: Sequence[Finding], fix: Fix, path: Path) -> bool:
         err.print(Text(masked(f"{finding.file.name}:{finding.line} stays as it is: {why}")))
     left = len(set(found) - fix.mended)
     if left:
-        things = f"{left} finding{'s' * (left != 1)}"
-        err.print(f"{things} cannot be corrected mechanically: see below")
+        err.print(f"{counted(left, 'finding')} cannot be corrected mechanically: see below")
     asked = sys.stdin.isatty() and out.is_terminal
     if not fix.corrections or (asked and not click.confirm("write this?")):
         return False
@@ -204,7 +204,7 @@ def _show(
     for block in blocks(configuration, found, width):
         out.print(block)
     counts = [(count(found, name), name) for name in rules.SEVERITIES]
-    said = ", ".join(f"{n} {name}{'s' * (n != 1)}" for n, name in counts if n)
+    said = ", ".join(counted(n, name) for n, name in counts if n)
     out.print(Text(said or "no findings", style="bold" if said else "bold green"), end="")
     out.print(f" in {configuration.file}")
     if found:

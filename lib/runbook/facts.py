@@ -234,17 +234,17 @@ def processes(word: str) -> Iterator[psutil.Process]:
             yield process
 
 
-def below(*tops: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Files, links and the like at and below ``tops``; no link is followed.
+def below(*tops: Path, folders: bool = False) -> Iterator[tuple[str, os.stat_result]]:
+    """Files, links and the like at and below ``tops``; ``folders`` too, each before what is in it.
 
-    Not by os.walk, which needs a stack as deep as the folders that somebody has made.
+    No link is followed. Not by os.walk, whose stack is as deep as the folders that others made.
     """
     left = [str(top) for top in tops]
     while left:
         path = left.pop()
         with suppress(OSError):  # gone meanwhile, or too deep
             found = os.lstat(path)
+            if folders or not stat.S_ISDIR(found.st_mode):
+                yield path, found
             if stat.S_ISDIR(found.st_mode):
                 left += [entry.path for entry in os.scandir(path)]
-            else:
-                yield path, found

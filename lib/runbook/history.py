@@ -109,7 +109,7 @@ class History:
 
     def _begin(self, event: dict[str, Any]) -> None:
         entry = Entry(
-            *(event[name] for name in ("id", "run", "summary", "resource", "before")),
+            event["id"], event["run"], event["summary"], event["resource"], event["before"]
         )
         self.entries[entry.id] = replace(entry, before=_today(entry.resource, entry.before))
         self.unfinished = set()  # what is done now comes first when one goes back

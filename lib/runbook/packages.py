@@ -20,7 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 from packaging.utils import canonicalize_name
 
 from runbook import machine, safe_files
-from runbook.display import Table
+from runbook.display import Table, counted
 
 KINDS = {"python": "Python", "npm": "npm", "debian": "Debian"}
 DPKG_INFO = Path("/var/lib/dpkg/info")
@@ -178,7 +178,7 @@ def package_tables(packages: Iterable[Package]) -> list[Table]:
         if not any(row[3] for row in rows):
             rows = [row[:3] for row in rows]  # type: ignore[misc]
         if rows:
-            title = f"{len(rows)} {word} package{'s' * (len(rows) != 1)}"
+            title = counted(len(rows), f"{word} package")
             made.append(Table(title, headers[: len(rows[0])], rows))
     return made
 

@@ -7,7 +7,7 @@ at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -16,7 +16,7 @@ from typing import Any
 from IPython.display import display
 
 from runbook import secrets
-from runbook.display import Table
+from runbook.display import Table, counted
 from runbook.errors import PlanError
 from runbook.journal import Journal
 from runbook.outcome import Outcome, collecting, in_short
@@ -41,7 +41,7 @@ class Step:
         if not self.commands:
             return "", ""
         seconds = sum(outcome.seconds for outcome in self.commands)
-        return f"{_number(self.commands, 'command')}, {seconds:.1f} s", in_short(self.commands)
+        return f"{counted(len(self.commands), 'command')}, {seconds:.1f} s", in_short(self.commands)
 
 
 class Plan:
@@ -160,7 +160,7 @@ class Plan:
         """The changes as rows and diffs; folded, each thing that is as it should be."""
         rows = [(c.kind, c.summary) for c in self.changes]
         diffs = [(c.summary, secrets.redact(c.diff)) for c in self.changes if c.diff]
-        what = _number(rows, "change") if rows else "nothing to change"
+        what = counted(len(rows), "change") if rows else "nothing to change"
         found = [each.as_json() for each in self.as_wanted]
         return Table(
             f"Plan {self.stage}: {what}, {len(found)} as wanted",
@@ -190,12 +190,8 @@ def _apply(step: Step) -> None:
 def _as_wanted(found: list[dict[str, str]]) -> Table:
     rows = [(each["what"], each["value"]) for each in found]
     texts = [each["text"] for each in found]
-    below = [(_number(text.splitlines(), "line") if text else "", text) for text in texts]
+    below = [(counted(len(text.splitlines()), "line") if text else "", text) for text in texts]
     return Table(f"{len(rows)} as wanted", ("what", "found"), rows, below=below)
-
-
-def _number(things: Sized, noun: str) -> str:
-    return f"{len(things)} {noun}{'s' * (len(things) != 1)}"
 
 
 def _lanes(steps: list[Step]) -> Iterator[list[list[Step]]]:

@@ -11,7 +11,7 @@ from rich.status import Status
 from rich.text import Text
 
 from runbook import secrets
-from runbook.display import MARKS
+from runbook.display import MARKS, counted
 from runbook.record import StageRecord
 
 HEADINGS = {
@@ -88,7 +88,7 @@ class Progress:
     def done(self, stage: StageRecord) -> None:
         mark, colour = MARKS.get(stage.status, ("", ""))
         count = len(stage.changes)
-        what = f"{count} change{'s' * (count != 1)}" if count else ""
+        what = counted(count, "change") if count else ""
         line = Text.assemble(
             (f"  {mark} ", colour), f"{stage.name:<15} ", (f"{stage.status:<10}", colour),
             f"{what:<12} ", (f"{stage.seconds:6.1f} s", "dim"),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook import released, secrets
+from runbook.display import counted
 from runbook.errors import ParameterError
 from runbook.lock import is_held
 from runbook.packages import Package
@@ -115,7 +116,7 @@ class Run:
         touched = sum(bool(stage.changes) for stage in self.stages)
         if not count:
             return "Nothing to change." if self.dry_run else "Nothing was changed."
-        what = f"{_number(count, 'change')} in {_number(touched, 'stage')}"
+        what = f"{counted(count, 'change')} in {counted(touched, 'stage')}"
         if self.dry_run:
             return f"{what} planned; nothing was changed."
         return f"{what}." if self.status == "done" else f"Made before that: {what}."
@@ -243,7 +244,3 @@ def _complete(stage: StageRecord, run: Run) -> None:
 def _listed(names: list[str], most: int = 10) -> str:
     more = f" and {len(names) - most} older ones" if len(names) > most else ""
     return f"there are: {', '.join(reversed(names[-most:]))}{more}"
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"

@@ -6,7 +6,6 @@ entry in the journal: what a run remembers, the undo of that run takes back.
 
 from __future__ import annotations
 
-import grp
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +14,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from runbook import facts, journal, safe_files
+from runbook import journal, safe_files
 from runbook.errors import ParameterError, RunbookError
 from runbook.machine import usual_remedy
 from runbook.plan import Plan
 from runbook.resources.base import Change
 from runbook.resources.file import File, FileState
+from runbook.safe_paths import ourselves
 
 #: Where the journal looks for the name of the run; a stage's kernel has it from its start.
 RUN_VARIABLE = "RUNBOOK_RUN"
@@ -133,8 +133,7 @@ def executed(stages: Sequence[str], run: str) -> None:
 
 def resource(new: Remembered) -> RememberedFile:
     """What a plan needs to remember ``new``."""
-    owner, group = facts.current_user(), grp.getgrgid(os.getegid()).gr_name
-    return RememberedFile(place(), owner, group, 0o600, content=new.text())
+    return RememberedFile(place(), *ourselves(), 0o600, content=new.text())
 
 
 def forget(names: Sequence[str]) -> None:

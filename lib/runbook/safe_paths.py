@@ -208,6 +208,11 @@ def account(uid: int) -> str:
         return str(uid)
 
 
+def ourselves() -> tuple[str, str]:
+    """The names of the account and the group that this process makes files with."""
+    return account(os.geteuid()), grp.getgrgid(os.getegid()).gr_name
+
+
 def numbers(owner: str, group: str) -> tuple[int, int]:
     """The numbers of an account and a group, which may be given by number, too."""
     uid = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid

@@ -63,9 +63,9 @@ class TakenBack(Resource):
         except RunbookError as error:
             return Present({}, error.message)
 
-    def why_left(self) -> str:
+    def why_left(self, present: Present) -> str:
         """Why it is left alone; empty where it is taken back or is as it was."""
-        present, after = self.read(), self.touched.after
+        after = self.touched.after
         if present.why or present.state == self.touched.before:
             return present.why
         edited = self.resource.guarded and after is not None and present.state != after
@@ -76,7 +76,7 @@ class TakenBack(Resource):
     def change(self, state: Present) -> Change | None:
         # Of an interrupted change the state does not tell what lies about half made.
         interrupted = self.touched.after is None
-        if (state.state == self.touched.before and not interrupted) or self.why_left():
+        if (state.state == self.touched.before and not interrupted) or self.why_left(state):
             return None
         present, what = self.resource.state_from(state.state), f"take back: {self.touched.summary}"
         if self.resource.absent(self.before):
@@ -87,7 +87,7 @@ class TakenBack(Resource):
         return Change(kind, what, diff, undoable=False)
 
     def found(self, state: Present) -> Found:
-        return Found(self.touched.summary, self.why_left() or "is as it was before")
+        return Found(self.touched.summary, self.why_left(state) or "is as it was before")
 
     def apply(self) -> None:
         edited = self.touched.after is not None and self.read().state != self.touched.after
@@ -103,11 +103,12 @@ class TakenBack(Resource):
 
     def outcome(self) -> Check | None:
         """What became of it, where it is not as it was before."""
-        as_before = self.read().state == self.touched.before
+        present = self.read()
+        as_before = present.state == self.touched.before
         if as_before and not self.touched.since:
             return None
         what = f"left alone: {self.touched.summary}"
-        why = BETWEEN if as_before else self.why_left() or self._holds()
+        why = BETWEEN if as_before else self.why_left(present) or self._holds()
         if why:
             forced = why in (EDITED, BETWEEN)
             return Check(

@@ -94,7 +94,7 @@ class Undoing:
         services = [*self._services(backs)]
         ends = [each for each in backs if each.is_service and not each.before.running]
         rest = [each for each in backs if not each.is_service]
-        stirred = [each for each in rest if each.is_run_from and each.change(each.read())]
+        stirred = any(each.is_run_from and each.change(each.read()) for each in rest)
         yield from ends
         if stirred:
             yield from (Paused(each.service) for each in reversed(services))

@@ -112,7 +112,7 @@ PythonEnvironment._markers = lambda self: {{
     "python_version": "3.11",
 }}
 journal.home = lambda: Path("{NOWHERE}/journal")
-parameters._ourselves = lambda: ("ann", "ann")
+parameters.ourselves = lambda: ("ann", "ann")
 Install._registry = lambda self: Check("ok", "package index", "answers")
 Install._npm_registry = lambda self: Check("ok", "npm's registry", "answers")
 doctor.find = lambda config: None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from runbook import safe_files
+from runbook import facts, safe_files
+from runbook.display import counted
 from runbook.errors import PlanError
 from runbook.resources.base import Change, Found, Resource
 from runbook.resources.uv import CACHE, LOCK
@@ -50,7 +50,7 @@ class ProgramTree(Resource):
     def read(self) -> TreeState:
         if not self.path.is_dir():
             return TreeState({})
-        uid, found = numbers(self.owner, self.group)[0], _below(str(self.path))
+        uid, found = numbers(self.owner, self.group)[0], facts.below(self.path, folders=True)
         wrong = {p: _shown(s) for p, s in found if not self._is_right(p, s, uid)}
         return TreeState(dict(sorted(wrong.items())))
 
@@ -59,7 +59,7 @@ class ProgramTree(Resource):
             return None
         named = ", ".join(f"{path} ({what})" for path, what in [*state.wrong.items()][:SHOWN])
         more = ", …" if len(state.wrong) > SHOWN else ""
-        count = f"{len(state.wrong)} file{'s' * (len(state.wrong) != 1)}"
+        count = counted(len(state.wrong), "file")
         return Change("update", f"{count} in {self.path}, {self._rights}: {named}{more}")
 
     def found(self, state: TreeState) -> Found:
@@ -96,21 +96,6 @@ class ProgramTree(Resource):
             return stat.S_IMODE(found.st_mode) & 0o700
         open_to_all = (0o555 if runs else 0o444) if self.shared else 0
         return (stat.S_IMODE(found.st_mode) | open_to_all) & 0o755
-
-
-def _below(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    """``path`` and all below it, with what lstat(2) says; 0.2 s for 30,000 files."""
-    left = [(path, os.lstat(path))]
-    while left:
-        folder, found = left.pop()
-        yield folder, found
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                status = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(status.st_mode):
-                    left.append((entry.path, status))
-                else:
-                    yield entry.path, status
 
 
 def _shown(found: os.stat_result) -> str:

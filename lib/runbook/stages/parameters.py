@@ -6,8 +6,6 @@ names and defaults; a test compares them with these.
 
 from __future__ import annotations
 
-import grp
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +13,7 @@ from traitlets import Bool, Dict, HasTraits, List, Unicode, validate
 
 from runbook import facts, references
 from runbook.checks import Check
+from runbook.safe_paths import ourselves
 from runbook.stages.kinds import (
     AccountName,
     Choice,
@@ -75,12 +74,12 @@ class HubAccount(HasTraits):  # type: ignore[misc]
     @property
     def hub_owner(self) -> tuple[str, str]:
         """(user, group) that what belongs to the hub belongs to."""
-        return (self.hub_user, self.hub_user) if self.spawner == "sudo" else _ourselves()
+        return (self.hub_user, self.hub_user) if self.spawner == "sudo" else ourselves()
 
     @property
     def config_owner(self) -> tuple[str, str]:
         """(user, group) of the configuration: the hub reads it by the group, and cannot write."""
-        return ("root", self.hub_user) if self.spawner == "sudo" else _ourselves()
+        return ("root", self.hub_user) if self.spawner == "sudo" else ourselves()
 
 
 class Login(HasTraits):  # type: ignore[misc]
@@ -192,7 +191,3 @@ class ServiceManager(HasTraits):  # type: ignore[misc]
         if self.service_manager == "auto":
             return facts.has_systemd()
         return bool(self.service_manager == "systemd")
-
-
-def _ourselves() -> tuple[str, str]:
-    return facts.current_user(), grp.getgrgid(os.getegid()).gr_name

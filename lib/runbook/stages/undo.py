@@ -9,6 +9,7 @@ from traitlets import Bool, Unicode
 
 from runbook import facts, machine
 from runbook.checks import Check
+from runbook.display import counted
 from runbook.history import LATEST, History
 from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount
 from runbook.journal import Journal
@@ -45,7 +46,7 @@ class Undo(Stage):
         for line in undoing.history.passed_over:
             yield Check("warning", "passed over", line, PASSED_OVER)
         for each in undoing.backs():
-            if outcome := each.why_left() and each.outcome():
+            if outcome := each.why_left(each.read()) and each.outcome():
                 yield outcome
 
     def resources(self) -> Iterator[Resource]:
@@ -74,7 +75,7 @@ class Undo(Stage):
         """(name, number of changes) of each run to be taken back, the newest first."""
         undoing = self.undoing()
         runs = reversed(undoing.history.runs(undoing.scope))
-        return [(run, f"{len(e)} change{'s' * (len(e) != 1)}") for run, e in runs]
+        return [(run, counted(len(entries), "change")) for run, entries in runs]
 
     def undoing(self) -> Undoing:
         """What is to be taken back; found out once, for the latest is another one afterwards.
@@ -93,8 +94,9 @@ class Undo(Stage):
     def _end(self, left: list[TakenBack]) -> None:
         """Have the journal know what needs not be offered again."""
         ids = [id for each in left for id in (*each.touched.entries, *each.touched.since)]
-        if self.undoing().scope:
-            Journal().undo_ends([entry.id for entry in self.undoing().scope], ids)
+        undoing = self.undoing()
+        if undoing.scope:
+            undoing.journal.undo_ends([entry.id for entry in undoing.scope], ids)
 
     def _services(self) -> Iterator[Check]:
         """What was to go on running does, with what it had before."""
