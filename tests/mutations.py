@@ -41,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Drawn from where no PATH is named: changes, stages, execution and records.
 PLACES = (
     *(f"lib/runbook/{name}.py" for name in (
-        "plan", "journal", "takeback",
+        "plan", "journal", "history", "takeback", "undoing", "remembered", "wanted", "outcome",
         "order", "params", "runner", "engine", "kernel", "resume", "lock",
         "record", "reserve", "reading", "report", "comparing")),
     "lib/runbook/resources", "lib/runbook/stages",

@@ -60,6 +60,7 @@ def keep(item: pytest.Item, why: str) -> None:
     for machine in running:
         reporter.write_line(f"  {machine.way_in}")
     reporter.write_line("Ctrl-C here removes it.")
+    reporter.flush()  # or who reads it from a pipe waits for words, and we for them
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
 

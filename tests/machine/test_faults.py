@@ -25,6 +25,7 @@ from faults import (
 from hub import CHECKOUT, TLS, Installed, hub_answers, latest_record, runbook
 from trees import Layers
 
+import runbook.stages  # with these every kind of resource is known
 from runbook.resources import Resource
 
 pytestmark = pytest.mark.machine

@@ -341,7 +341,7 @@ def test_a_failure_inside_a_machine_is_explained_and_the_machine_can_be_kept(
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
     (tmp_path / "tests/machine/test_it.py").write_text(FAILING)
     words = ["tests/machine/test_it.py", "--keep-machine"]
-    run = [sys.executable, "-S", str(tmp_path / "tests/run.py"), *words]
+    run = ["timeout", "600", sys.executable, "-S", str(tmp_path / "tests/run.py"), *words]
     with subprocess.Popen(run, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
