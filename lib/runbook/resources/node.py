@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +20,9 @@ from runbook.resources.uv import uv_in
 
 #: configurable-http-proxy 5.2 and later need it (its package.json, "engines").
 OLDEST_NODE = 20
+#: What was fetched for a trial waits here, beside the runbook's own programs, to be installed:
+#: 60 MB that need not be fetched twice.
+FETCHED = Path(sys.prefix) / ".node-cache"
 
 
 @dataclass(frozen=True)
@@ -96,13 +101,25 @@ class NodeRuntime(Resource):
         own = f"{state.wheel} in {self.path}"
         return Found("Node.js", f"{state.system}, the system's own" if state.system else own)
 
+    def on_trial(self, folder: Path) -> NodeRuntime:
+        """This one where it is installed, else one like it in ``folder``."""
+        if self.change(self.read()) is None:
+            return self
+        trial = replace(self, path=folder / "node")
+        trial._unpack(FETCHED if os.access(sys.prefix, os.W_OK) else None)
+        return trial
+
     def apply(self) -> None:
+        self._unpack(FETCHED if FETCHED.is_dir() and os.access(FETCHED, os.W_OK) else None)
+        shutil.rmtree(FETCHED, ignore_errors=True)
+
+    def _unpack(self, fetched: Path | None) -> None:
         new = self._new
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         new.chmod(0o755)  # whatever the umask
         try:
-            with uv_in(new) as uv:
+            with uv_in(new, fetched) as uv:
                 target = ("--target", new, "--python", self.python)
                 uv("pip", "install", *target, "-r", "-", input=self.lock)
             shutil.rmtree(self.path, ignore_errors=True)

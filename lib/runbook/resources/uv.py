@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from uv import find_uv_bin
 
-from runbook import machine
+from runbook import machine, safe_files
 from runbook.outcome import Outcome
 from runbook.resources.file import File
 from runbook.resources.uv_errors import UvError
@@ -39,16 +39,17 @@ class ClosedLock(File):
 
 
 @contextmanager
-def uv_in(folder: Path) -> Iterator[Callable[..., Outcome]]:
+def uv_in(folder: Path, kept: Path | None = None) -> Iterator[Callable[..., Outcome]]:
     """A function that runs uv with the words given, to install into ``folder``, which is there.
 
     It takes the options of `machine.run`, and raises `UvError`. The cache is on the same file
-    system, so that uv can link, and only ours to enter. The lock stays, closed: it is there for
-    who runs uv by hand.
+    system, so that uv can link, and only ours to enter; one that is ``kept`` stays, and is what an
+    earlier uv left there. The lock stays, closed: it is there for who runs uv by hand.
     """
-    cache = folder / CACHE
-    shutil.rmtree(cache, ignore_errors=True)
-    cache.mkdir(mode=0o700)
+    cache = kept or folder / CACHE
+    if not (kept and kept.is_dir() and _is_closed(kept.lstat(), 0o700)):
+        safe_files.remove_tree(cache)
+        cache.mkdir(mode=0o700)
     _close(folder / LOCK)
 
     def uv(*words: str | Path, check: bool = True, **options: Any) -> Outcome:
@@ -64,15 +65,16 @@ def uv_in(folder: Path) -> Iterator[Callable[..., Outcome]]:
     try:
         yield uv
     finally:
-        shutil.rmtree(cache, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(cache, ignore_errors=True)
 
 
 def _close(lock: Path) -> None:
     """Make the lock, for us alone; one that others could open may be in somebody's hands."""
-    if lock.is_symlink() or (lock.exists() and not _is_closed(lock.stat())):
+    if lock.is_symlink() or (lock.exists() and not _is_closed(lock.stat(), 0o600)):
         lock.unlink()
     os.close(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
 
 
-def _is_closed(found: os.stat_result) -> bool:
-    return found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == 0o600
+def _is_closed(found: os.stat_result, mode: int) -> bool:
+    return found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == mode

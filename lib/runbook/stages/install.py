@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -178,11 +177,7 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
         """
         beside = Path(sys.prefix) if os.access(sys.prefix, os.W_OK) else None
         with safe_files.temporary_folder("npm", where=beside) as folder:
-            node = self._node()
-            if node.change(node.read()) is not None:
-                node = replace(node, path=folder / "node")
-                node.apply()
-            return answers(node.npm(), folder, LOCKS / "proxy")
+            return answers(self._node().on_trial(folder).npm(), folder, LOCKS / "proxy")
 
     def _answers(self, program: str, option: str) -> Check:
         done = machine.run([self.bin / program, option], check=False, env=self._path())
