@@ -264,3 +264,11 @@ def test_where_a_change_fails_its_commands_are_shown_and_what_was_made_before(
         row for row in ("✓ ok thing a", "✗ failed thing b", "· pending thing c") if row not in rows
     ] == []
     assert "no network\n[exit 3, " in said
+
+
+def test_the_length_of_a_text_that_is_as_wanted_is_told_where_there_is_one() -> None:
+    plan = Plan("stage", [Recorder("a", "new", there=RULE), Recorder("b", "new")])
+    shown = plan._repr_mimebundle_()["text/html"]
+    assert shown.count("<summary") == 2  # of the whole table, and of the one text
+    assert "1 line<" in shown
+    assert "0 lines" not in shown

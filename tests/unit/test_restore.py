@@ -11,7 +11,16 @@ import pytest
 from fakes import mode, settle
 
 from runbook.errors import PlanError
-from runbook.resources import Directory, File, Link, Permissions, Resource, User, with_parents
+from runbook.resources import (
+    Directory,
+    File,
+    Link,
+    Permissions,
+    Resource,
+    StateFile,
+    User,
+    with_parents,
+)
 from runbook.resources.account import UserState
 
 Owner = tuple[str, str]
@@ -162,3 +171,14 @@ def test_a_link_that_leads_elsewhere_is_turned(path: Path) -> None:
     assert {"--> old", "+-> new"} <= set(change.diff.splitlines())
     settle(link)
     assert os.readlink(path) == "new"
+
+
+def test_what_a_program_wrote_into_its_file_goes_into_the_archive(
+    path: Path, ours: Owner, backups: Path
+) -> None:
+    database = StateFile(path, *ours)
+    before = settle(database)
+    path.write_text("accounts and servers")
+    database.restore(before, backups)
+    assert not path.exists()
+    assert [p.read_text() for p in backups.rglob("*") if p.is_file()] == ["accounts and servers"]

@@ -236,3 +236,18 @@ def test_a_unit_that_is_gone_already_does_not_keep_the_others_from_being_taken_b
     programs.add("systemctl", "exit 1")
     SystemdService("hub.service").restore(ServiceState(False, False), Path())
     assert ["systemctl", "disable", "hub.service"] in programs.calls()
+
+
+def test_a_link_turned_to_an_older_file_is_a_reason(conf: Path, running: int) -> None:
+    (conf.parent / "link").symlink_to(conf / "token")
+    assert "link is newer" in Program("hub", [conf.parent / "link"]).why_restart(running)
+
+
+def test_a_link_whose_target_moved_on_is_a_reason_though_the_link_is_old(conf: Path) -> None:
+    link = conf.parent / "link"
+    link.symlink_to(conf / "token")
+    time.sleep(0.05)
+    with process() as pid:
+        assert Program("hub", [link]).why_restart(pid) == ""
+        (conf / "token").write_text("after")
+        assert "link is newer" in Program("hub", [link]).why_restart(pid)

@@ -24,6 +24,7 @@ from runbook.stages import (
     Verify,
     configure,
     install,
+    launch,
     pam,
     verify,
 )
@@ -388,3 +389,26 @@ def test_a_hub_that_does_not_answer_cannot_be_proved(monkeypatch: pytest.MonkeyP
         "run 70-launch first",
         "connection refused or dropped",
     )
+
+
+def test_a_secret_that_somebody_else_has_put_there_is_refused_before_anything_is_made(
+    tmp_path: Path,
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o777)
+    (state / "proxy_auth_token").symlink_to("/etc/hostname")
+    stage = Configure(prefix=str(tmp_path / "opt"), state_dir=str(state), dry_run=True)
+    with pytest.raises(RunbookError, match="proxy_auth_token"):
+        list(stage.checks())
+
+
+@pytest.mark.parametrize("root", [True, False])
+def test_the_system_is_asked_for_its_units_as_root_only(
+    monkeypatch: pytest.MonkeyPatch, root: bool
+) -> None:
+    monkeypatch.setattr(facts, "is_root", lambda: root)
+    monkeypatch.setattr(launch, "writable", lambda what, *_: iter([Check("failed", what, "")]))
+    stage = Launch(service_manager="systemd")
+    asked = [check.what for check in stage.at_start()]
+    assert ("what starts at boot" in asked) is root

@@ -275,3 +275,44 @@ def test_supervisor_tells_which_process_is_ours(tmp_path: Path, programs: FakePr
         ["supervisorctl", "-c", conf, "pid", "jupyterhub-proxy"],
         ["supervisorctl", "-c", conf, "restart", "jupyterhub"],
     ]
+
+
+def script_of(stage: Launch, name: str) -> str:
+    return next(r.content for r in stage.resources() if isinstance(r, File) and r.path.name == name)
+
+
+@pytest.mark.parametrize(
+    ("spawner", "home"), [("sudo", "/var/lib/jupyterhub"), ("local", str(Path.home()))]
+)
+def test_supervised_programs_have_the_home_of_the_account_they_run_as(
+    spawner: str, home: str
+) -> None:
+    stage = Launch(service_manager="supervisor", spawner=spawner)
+    assert f'HOME="{home}"' in script_of(stage, "supervisord.conf")
+
+
+@pytest.mark.parametrize(
+    ("tls", "trusted"),
+    [("off", True), ("files", False), ("self-signed", "/var/lib/jupyterhub/tls/hub.crt")],
+)
+def test_a_certificate_of_its_own_is_trusted_and_a_given_one_not_asked_for_its_name(
+    tls: str, trusted: bool | str
+) -> None:
+    given = {"tls_cert": "/etc/c.pem", "tls_key": "/etc/k.pem"} if tls == "files" else {}
+    assert Launch(tls=tls, **given).verify_tls == trusted
+
+
+@pytest.mark.parametrize("planned", ["file /etc/jupyterhub/jupyterhub_config.py", "file /etc/x"])
+def test_a_plan_tells_of_the_restart_that_an_earlier_stage_s_change_will_mean(
+    monkeypatch: pytest.MonkeyPatch, planned: str
+) -> None:
+    monkeypatch.setattr(Launch, "earlier_changes", lambda self: [planned])
+
+    def pending(**values: bool) -> list[str]:
+        stage = Launch(service_manager="systemd", **values)
+        services = [r for r in stage.resources() if isinstance(r, SystemdService)]
+        return [r.program.pending for r in services if r.program]
+
+    told = f"{planned} changes" if "jupyterhub_config" in planned else ""
+    assert pending(dry_run=True) == ["", told]
+    assert pending() == ["", ""]

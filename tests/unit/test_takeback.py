@@ -15,6 +15,7 @@ from runbook.history import Entry, History
 from runbook.journal import Journal
 from runbook.plan import Plan
 from runbook.resources import (
+    Directory,
     File,
     NodeRuntime,
     NpmProject,
@@ -208,3 +209,67 @@ def test_a_line_of_the_journal_that_cannot_be_read_is_told_before_an_undo() -> N
     book.path.write_text('{"event": "dance"}\n')
     warning = next(check for check in Undo().checks() if check.what == "passed over")
     assert (warning.status, "by hand" in warning.remedy) == ("warning", True)
+
+
+def test_a_folder_that_cannot_go_names_what_is_in_it(
+    book: Journal, path: Path, ours: Owner
+) -> None:
+    Plan("stage", [Directory(path, *ours)], journal=book).apply()
+    for name in ("somebodys", "thesis"):
+        (path / name).touch()
+    undo(book)
+    outcome = taken_back(book)[0].outcome()
+    assert outcome
+    assert outcome.status == "warning"
+    assert outcome.found in ("holds somebodys and 1 more", "holds thesis and 1 more")
+
+
+def made_by(run: str, monkeypatch: pytest.MonkeyPatch, *resources: Resource) -> None:
+    monkeypatch.setenv("RUNBOOK_RUN", run)
+    Plan("stage", resources, journal=Journal()).apply()
+    monkeypatch.delenv("RUNBOOK_RUN")
+
+
+def test_the_stage_lists_what_goes_takes_it_back_and_says_that_all_of_it_went(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner
+) -> None:
+    for number in (1, 2):
+        made_by(f"run-{number}", monkeypatch, File(tmp_path / str(number), *ours, content="new\n"))
+    stage = Undo(undo_run="all")
+    asked = stage.check().rows
+    assert [row[1:] for row in asked[:2]] == [
+        ("to be taken back: run-2", "1 change"),
+        ("to be taken back: run-1", "1 change"),
+    ]
+    plan = stage.plan()
+    assert len(plan.steps) == 2
+    plan.apply()
+    assert not (tmp_path / "1").exists()
+    assert not (tmp_path / "2").exists()
+    assert [row[1:] for row in stage.verify().rows] == [("taken back", "all of it")]
+    assert Undo().runs() == []
+
+
+def test_the_stage_names_what_it_left_alone_before_and_after(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner
+) -> None:
+    kept, gone = tmp_path / "kept", tmp_path / "gone"
+    made_by("run", monkeypatch, File(kept, *ours, content="new\n"), File(gone, *ours, content="x"))
+    kept.write_text("mine\n")
+    stage = Undo()
+    assert "edited since" in str(stage.check().rows)
+    stage.plan().apply()
+    (taken, left) = stage.verify().rows
+    assert taken[1:3] == ("taken back", "all but 1")
+    assert f"left alone: create file {kept}" in left[1]
+    assert Undo().runs() == []  # not offered again
+
+
+def test_a_dry_undo_takes_nothing_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner
+) -> None:
+    made_by("run", monkeypatch, File(tmp_path / "file", *ours, content="new\n"))
+    stage = Undo(dry_run=True)
+    stage.plan().apply()
+    assert (tmp_path / "file").exists()
+    assert Undo().runs() == [("run", "1 change")]

@@ -89,3 +89,13 @@ def test_a_file_with_a_second_name_elsewhere_is_not_touched(tree: ProgramTree) -
     with pytest.raises(PlanError, match="has a second name"):
         tree.apply()
     assert (tree.path.parent / "secret").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("found", "wanted"), [(0o644, 0o600), (0o666, 0o600), (0o400, 0o400)])
+def test_what_is_closed_on_purpose_is_closed_again(
+    tree: ProgramTree, found: int, wanted: int
+) -> None:
+    (tree.path / ".lock").chmod(found)
+    assert (tree.change(tree.read()) is None) is (found == wanted)
+    tree.apply()
+    assert modes(tree)[".lock"] == wanted
