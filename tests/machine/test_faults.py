@@ -7,6 +7,7 @@ same again.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from random import Random
 
 import pytest
@@ -25,7 +26,6 @@ from faults import (
 from hub import CHECKOUT, TLS, Installed, hub_answers, latest_record, runbook
 from trees import Layers
 
-import runbook.stages  # with these every kind of resource is known
 from runbook.resources import Resource
 
 pytestmark = pytest.mark.machine
@@ -123,6 +123,7 @@ SECONDS = {"PythonEnvironment": 4.0, "NodeRuntime": 2.0, "NpmProject": 3.0, "Apt
 
 
 def test_every_kind_of_resource_is_killed_in_some_drill() -> None:
+    import_module("runbook.stages")  # with these every kind is known
     kinds = {name for name, kind in Resource.kinds.items() if kind.__module__.startswith("runbook")}
     lasting = {name for name in kinds if Resource.kinds[name].lasting}
     assert lasting - {"Owned", "Service"} == set(SETTINGS)

@@ -50,7 +50,7 @@ def template_missing(sight: Sight) -> Iterator[Seen]:
     paths = [str(path) for path in sight.setting("JupyterHub", "template_paths") or ()]
     for path in paths:
         folder = sight.hub.folder / path
-        if folder.is_dir() or not _may_look(folder):
+        if not _may_look(folder) or folder.is_dir():
             continue
         beside = [each.name for each in folder.parent.glob("*/")] if folder.parent.exists() else []
         near = difflib.get_close_matches(folder.name, beside, 1)
