@@ -112,3 +112,17 @@ def test_a_page_says_what_it_means_with_wrong_and_right_lines_and_a_source() -> 
     ]
     assert missing == []
     assert [code for code in codes() if not explain(code).startswith(f"# {code}: ")] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ('c.JupyterHub.ssl_key = "/etc/hostname"', "ssl_key is set, and ssl_cert is not"),
+        ('c.JupyterHub.ssl_cert = "/etc/hostname"', "ssl_cert is set, and ssl_key is not"),
+        ('c.Authenticator.whitelist = {"ann"}', ", since JupyterHub 1.2"),
+    ],
+)
+def test_what_is_named_is_what_stands_there(line: str, what: str, tmp_path: Path) -> None:
+    (tmp_path / "case.py").write_text(f"c.Authenticator.allow_all = True\n{line}\n")
+    findings = lint(read(tmp_path / "case.py", tmp_path))
+    assert [f.what for f in findings if what in f.what], findings
