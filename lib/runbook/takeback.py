@@ -108,7 +108,7 @@ class TakenBack(Resource):
         if as_before and not self.touched.since:
             return None
         what = f"left alone: {self.touched.summary}"
-        why = BETWEEN if as_before else self.why_left(present) or self._holds()
+        why = BETWEEN if as_before else self._holds() or self.why_left(present)
         if why:
             forced = why in (EDITED, BETWEEN)
             return Check(

@@ -62,8 +62,11 @@ def tree(machine: Machine, *also_not: str) -> set[str]:
 
 
 def system(machine: Machine) -> str:
-    """Accounts, groups, packages and units."""
-    script = "getent passwd; getent group; dpkg -l; systemctl list-unit-files 2>/dev/null"
+    """Accounts, groups, packages and units; of ours, also what became of them."""
+    units = (
+        "systemctl list-unit-files; systemctl list-units --all --plain --no-legend 'jupyterhub*'"
+    )
+    script = f"getent passwd; getent group; dpkg -l; {{ {units}; }} 2>/dev/null"
     return machine.run(["sh", "-c", script]).stdout
 
 

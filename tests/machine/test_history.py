@@ -66,7 +66,7 @@ class Sequence:
         self.back("undo", "all")
 
     def undo_from(self) -> None:
-        runs = list(self.runs())
+        runs = sorted(self.runs())
         self.back("undo", self.drawn.choice(runs) if runs else "all")
 
     def killed_undo(self) -> None:

@@ -41,6 +41,7 @@ def plain_run_changes_nothing(server: Machine) -> None:
 def taken_back(server: Machine) -> None:
     code, said = runbook(server, "undo")
     assert code == 0, said
+    assert hub_answers(), "it was to be waited for"
     code, said = runbook(server, "parameters")
     assert code == 0, said
     assert re.search(r"cull_idle_timeout +3600 +default", said)

@@ -192,7 +192,10 @@ def test_a_unit_is_started_from_what_is_on_disk_now(programs: FakePrograms) -> N
 @pytest.mark.parametrize(
     ("before", "words"),
     [
-        (ServiceState(False, False), [["disable", "hub.service"], ["stop", "hub.service"]]),
+        (
+            ServiceState(False, False),
+            [["disable", "hub.service"], ["stop", "hub.service"], ["reset-failed", "hub.service"]],
+        ),
         (
             ServiceState(True, True),
             [["enable", "hub.service"], ["daemon-reload"], ["restart", "hub.service"]],

@@ -11,6 +11,8 @@ from typing import Any, cast
 import pytest
 from fakes import FakePrograms
 
+from runbook import facts, remembered
+from runbook.checks import Check
 from runbook.history import Entry, History
 from runbook.journal import Journal
 from runbook.plan import Plan
@@ -22,9 +24,10 @@ from runbook.resources import (
     PythonEnvironment,
     Resource,
     StateDirectory,
+    remains,
 )
 from runbook.resources.base import extent
-from runbook.stages import Undo
+from runbook.stages import Launch, Undo
 from runbook.takeback import TakenBack
 from runbook.undoing import Resumed, Undoing
 
@@ -273,3 +276,48 @@ def test_a_dry_undo_takes_nothing_back(
     stage.plan().apply()
     assert (tmp_path / "file").exists()
     assert Undo().runs() == [("run", "1 change")]
+
+
+def test_what_is_left_of_an_account_that_is_gone_is_told_to_be_root_s(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner
+) -> None:
+    made_by("run", monkeypatch, File(tmp_path / "file", *ours, content="new\n"))
+    (tmp_path / "file").write_text("mine\n")
+    monkeypatch.setattr(facts, "is_root", lambda: True)
+    monkeypatch.setattr(Undo, "resources", lambda self: self.undoing().resources())
+    handed: list[Path] = []
+
+    def hand_over(path: Path) -> bool:
+        handed.append(path)
+        return True
+
+    monkeypatch.setattr(remains, "hand_over", hand_over)
+    stage = Undo()
+    stage.plan().apply()
+    left = stage.verify().rows[1]
+    assert handed == [tmp_path / "file"]
+    assert left[2] == "edited since; of an account that is gone: it is root's now"
+
+
+@pytest.mark.parametrize(("answer", "status"), [("ok", "ok"), ("failed", "warning"), (None, None)])
+def test_a_hub_that_was_started_again_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, answer: str | None, status: str | None
+) -> None:
+    """Where parameters say which; one that answers nobody is told, and the undo is an undo."""
+    entries = {"port": remembered.Entry(8085), "default_url": remembered.Entry("/lab")}
+    if answer:
+        remembered.keep(remembered.Remembered(entries), "run")
+    asked: list[int] = []
+
+    def answers(self: Launch) -> Check:
+        asked.append(self.port)
+        return Check(cast(Any, answer), "the hub answers")
+
+    monkeypatch.setattr(Launch, "answers", answers)
+    service = SimpleNamespace(running=lambda: True)
+    stage = Undo(undo_run="all")
+    stage._plan = cast(Any, SimpleNamespace(looked_at=[Resumed(cast(Any, service))]))
+    checks = list(stage.probes())
+    told = [check.status for check in checks if check.what == "the hub answers"]
+    assert told == [status] * bool(status)
+    assert asked == [8085] * bool(status)

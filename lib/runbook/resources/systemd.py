@@ -68,6 +68,8 @@ class SystemdService(Service):
             self.start()
         else:
             self.stop()
+            # One that ended badly before would be listed as failed for as long as the machine runs.
+            machine.run(["systemctl", "reset-failed", self.unit], check=False)
 
     def running(self) -> bool:
         return bool(main_pid(self.unit))

@@ -76,7 +76,7 @@ class Launch(Managed, Configured, Address, Stage):
         yield from managed(script)
 
     def probes(self) -> Iterator[Check]:
-        yield self._answers()
+        yield self.answers()
         yield self._is_ours()
         yield self._account()
         yield self._boot()
@@ -182,7 +182,8 @@ class Launch(Managed, Configured, Address, Stage):
         programs = self._programs([script, conf], [conf])
         yield Supervisor(self.supervisor_conf, self.bin, programs)
 
-    def _answers(self) -> Check:
+    def answers(self) -> Check:
+        """Whether the hub answers, waited for: it may just have been started."""
         what = f"{self.local_url}/hub/api answers"
         try:
             version = wait_until(self._version, START_SECONDS, "the hub")

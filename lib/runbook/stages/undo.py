@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from traitlets import Bool, Unicode
 
-from runbook import facts, machine
+from runbook import facts, machine, remembered
 from runbook.checks import Check
 from runbook.display import counted
+from runbook.errors import RunbookError
 from runbook.history import LATEST, History
 from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount
 from runbook.journal import Journal
+from runbook.params import Value
 from runbook.plan import Plan
-from runbook.resources import Resource
+from runbook.resources import Resource, remains
 from runbook.stages.base import Stage
+from runbook.stages.launch import Launch
 from runbook.stages.parameters import parameter
 from runbook.takeback import TakenBack
 from runbook.undoing import Backwards, Resumed, Undoing
 
+DOCTOR = "./runbook doctor says why it does not"
 #: What another run, or another program, wrote between the lines of ours.
 PASSED_OVER = "if it was damaged, what it told of must be taken back by hand"
 
@@ -67,7 +73,7 @@ class Undo(Stage):
         outcomes = [(each, each.outcome()) for each in backs]
         left = [(each, outcome) for each, outcome in outcomes if outcome]
         yield Check("ok", "taken back", f"all but {len(left)}" if left else "all of it")
-        yield from (outcome for _, outcome in left)
+        yield from (_without_owner(each, outcome) for each, outcome in left)
         yield from self._services()
         self._end([each for each, _ in left])
 
@@ -99,9 +105,32 @@ class Undo(Stage):
             undoing.journal.undo_ends([entry.id for entry in undoing.scope], ids)
 
     def _services(self) -> Iterator[Check]:
-        """What was to go on running does, with what it had before."""
-        for each in self._plan.looked_at if self._plan else ():
-            if isinstance(each, Resumed):
-                what = f"{each.service} runs, with what it had before"
-                remedy = "./runbook doctor says why it does not"
-                yield Check.that(each.service.running(), what, remedy=remedy)
+        """What was to go on running does, with what it had before; and the hub answers."""
+        resumed = [
+            r for r in (self._plan.looked_at if self._plan else ()) if isinstance(r, Resumed)
+        ]
+        for each in resumed:
+            what = f"{each.service} runs, with what it had before"
+            yield Check.that(each.service.running(), what, remedy=DOCTOR)
+        hub = _hub_in_force() if resumed and not self.dry_run else None
+        answer = hub and hub.answers()
+        if answer:  # what was taken back is taken back, also where it was a mistake that helped
+            yield replace(answer, status="ok" if answer.status == "ok" else "warning")
+
+
+def _hub_in_force() -> Launch | None:
+    """The hub, by the parameters in force now; None where they do not say."""
+    with suppress(RunbookError):
+        entries = remembered.load().entries
+        values = {name: Value(entry.value, entry.source) for name, entry in entries.items()}
+        return Launch.from_values(values) if entries else None
+    return None
+
+
+def _without_owner(each: TakenBack, outcome: Check) -> Check:
+    """What is left alone, but not to an account or a group that is gone: the next one may get the
+    same number."""
+    path = getattr(each.resource, "path", None)
+    if path is None or not facts.is_root() or not remains.hand_over(path):
+        return outcome
+    return replace(outcome, found=f"{outcome.found}; of an account that is gone: it is root's now")
