@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from runbook.errors import ParameterError
+from runbook.errors import ParameterError, together
 
 EXTENDS = "extends"
 
@@ -75,12 +75,15 @@ def settings_among(values: Mapping[str, Value]) -> list[str]:
 
 
 def refuse_unknown(values: Mapping[str, Value], known: Iterable[str]) -> None:
-    """Raise `ParameterError` for the first key that is not ``known``, naming the nearest."""
+    """Raise `ParameterError` for all keys that are not ``known``, naming the nearest of each."""
     names = sorted(known)
-    for key, value in values.items():
-        if key not in names:
-            hint = nearest(key, [*names, EXTENDS])
-            raise ParameterError(f"{value.place}: unknown parameter {key!r}", hint)
+    unknown = [
+        (f"{value.place}: unknown parameter {key!r}", nearest(key, [*names, EXTENDS]))
+        for key, value in values.items()
+        if key not in names
+    ]
+    if unknown:
+        raise ParameterError(*together(unknown))
 
 
 def nearest(word: str, names: Iterable[str]) -> str:

@@ -216,3 +216,14 @@ def test_whatever_a_file_holds_it_is_taken_or_refused_in_words(
     path.write_bytes(content)
     with suppress(ParameterError):
         validate(params.load(path))
+
+
+def test_all_unknown_names_are_told_at_once() -> None:
+    values = {name: params.Value(1, f"--set {name}=1") for name in ("prt", "port", "bindip")}
+    with pytest.raises(ParameterError) as caught:
+        params.refuse_unknown(values, known)
+    assert caught.value.message == (
+        "2 things stand in the way:\n  - --set prt=1: unknown parameter 'prt'\n"
+        "    did you mean 'port'?\n  - --set bindip=1: unknown parameter 'bindip'\n"
+        "    did you mean 'bind_ip'?"
+    )
