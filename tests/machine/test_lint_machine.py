@@ -37,4 +37,4 @@ def test_a_mistake_in_99_local_stops_20_configure_before_anything_is_changed(
     assert server.read(LOCAL).splitlines() == [
         "c.JupyterHub.port = 8001",
         "c.Authenticator.allowed_users = {'ann'}",
-    ]
+    ], said

@@ -98,3 +98,41 @@ def test_the_diff_shows_the_corrected_lines_only(tmp_path: Path) -> None:
     (made,) = fixed(tmp_path).corrections
     changed = re.findall(r"^[-+]c\.\S+", made.diff, re.MULTILINE)
     assert changed == ["-c.Authenticator.blacklist", "+c.Authenticator.blocked_users"]
+
+
+#: As the runbook's own configuration reads its fragments.
+EXECUTED = """
+from pathlib import Path
+c = get_config()
+c.Authenticator.allow_existing_users = True
+for path in sorted(Path({folder!r}).glob("*.py")):
+    exec(compile({text}, str(path), "exec"), {names})
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "mended"),
+    [
+        ("path.read_text()", '{"c": c, "__file__": str(path)}', True),
+        ("path.read_bytes()", '{"c": c}', True),
+        ("path.read_text() + '\\n'", '{"c": c}', False),
+        ("path.read_text()", '{"c": c, "config": c}', False),
+        ("path.read_text()", "dict(c=c)", False),
+    ],
+)
+def test_in_a_file_that_is_executed_as_a_part_a_mistake_is_corrected(
+    text: str, names: str, mended: bool, tmp_path: Path
+) -> None:
+    """Where it is executed as it stands, and knows the configuration as ``c`` alone."""
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    (parts / "10-first.py").write_text("c.JupyterHub.port = 80\n")
+    mistake = parts / "99-local.py"
+    mistake.write_text("c.Authenticator.whitelist = {'ann'}\n")
+    main = EXECUTED.format(folder=str(parts), text=text, names=names)
+    (tmp_path / "jupyterhub_config.py").write_text(main)
+    made = fixed(tmp_path)
+    after = {each.file: each.after.decode() for each in made.corrections}
+    right = "c.Authenticator.allowed_users = {'ann'}\n"
+    assert after == ({mistake: right} if mended else {})
+    assert bool(made.withdrawn) is not mended

@@ -103,7 +103,7 @@ class Configuration:
     vocabulary: Mapping[str, Any] = field(default_factory=dict)
     #: What was executed: the text of each file that the hub's loader loads, by its path.
     texts: Mapping[Path, bytes] = field(default_factory=dict)
-    #: File and line of each `load_subconfig` that was executed.
+    #: File and line of each call that executed another file: `load_subconfig`, `compile`.
     subconfigs: frozenset[tuple[Path, int]] = frozenset()
     #: It was read as the hub's own account, which is not ours.
     as_other_account: bool = False

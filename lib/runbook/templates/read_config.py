@@ -58,7 +58,7 @@ LIBRARIES = tuple(
 # What stands in for the file of a path: a correction is read before it is written.
 instead = << instead | py >>
 executed = {}  # path -> the text that was executed
-subconfigs = []  # file and line of each call of load_subconfig
+subconfigs = []  # file and line of each call that executed another file as part of this one
 assignments = []
 quiet = 0  # above 0: what happens is traitlets' own doing, or has been noted already
 
@@ -289,6 +289,7 @@ class Loader(PyFileConfigLoader):
             "c": self.config,
             "get_config": lambda: self.config,
             "load_subconfig": self.load_subconfig,
+            "compile": noting_compile,
             "__file__": self.full_filename,
         }
         exec(compile(text, self.full_filename, "exec"), names, names)
@@ -306,6 +307,20 @@ class Loader(PyFileConfigLoader):
                 raise
             return
         merge(self.config, config)
+
+
+def noting_compile(source, filename, mode="exec", *more, **options):
+    """What a configuration executes of another file, word for word, is a part of it."""
+    path = os.path.abspath(os.fspath(filename))
+    if os.path.isfile(path) and source in (content(path), read_text(path)):
+        source = executed[path] = instead[path] if path in instead else content(path)
+        subconfigs.append(place())
+    return compile(source, filename, mode, *more, **options)
+
+
+def read_text(path):
+    with open(path) as file:
+        return file.read()
 
 
 def merge(into, config):

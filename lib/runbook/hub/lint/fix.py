@@ -139,7 +139,7 @@ def _refuse_unread(configuration: Configuration, sources: Sequence[Source]) -> N
         if place.file not in configuration.texts:
             raise Unclear(f"may be set by {place.file.name}, too, which is read in another way")
     for source in sources:
-        for call in source.calls("load_subconfig"):
+        for call in source.loads:
             lines = range(call.lineno, (call.end_lineno or call.lineno) + 1)
             if not any((source.file, line) in configuration.subconfigs for line in lines):
                 raise Unclear(f"may be set by what {source.at(call)} loads, which was not executed")

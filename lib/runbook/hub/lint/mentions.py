@@ -68,6 +68,8 @@ class Source:
             methods = [n for n, name in enumerate(names) if name in METHODS]
             handed_on = names[: methods[0]] if methods else names
             holds_it = handed_on == chain[: len(handed_on)] and len(handed_on) < len(chain)
+            if node in self._of_loaders:
+                continue
             if holds_it and not self._is_alias(outermost):
                 what = ".".join(("c", *handed_on))
                 raise Unclear(f"may be reached by {what}, at {self.at(outermost)}")
@@ -80,9 +82,40 @@ class Source:
             ):
                 raise Unclear(f"is spoken of in another way, too, at {self.at(node)}")
 
-    def calls(self, name: str) -> list[ast.Call]:
-        calls = (node for node in self.nodes if isinstance(node, ast.Call))
-        return [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == name]
+    @cached_property
+    def loads(self) -> list[ast.Call]:
+        """The calls that execute another file as part of this one."""
+        calls = [node for node in self.nodes if isinstance(node, ast.Call)]
+        return [call for call in calls if _calls(call, "load_subconfig") or self._is_loader(call)]
+
+    def _is_loader(self, call: ast.Call) -> bool:
+        """``exec(compile(TEXT, FILE, "exec"), {"c": c, ...})``: there, too, ``c`` is ``c``."""
+        match call:
+            case ast.Call(
+                ast.Name("exec"),
+                [
+                    ast.Call(ast.Name("compile"), [_, _, ast.Constant("exec")], []),
+                    ast.Dict() as names,
+                ],
+                [],
+            ):
+                given = zip(names.keys, names.values, strict=True)
+                return all(
+                    isinstance(key, ast.Constant) and (key.value == "c") is self._is_root(value)
+                    for key, value in given
+                )
+        return False
+
+    @cached_property
+    def _of_loaders(self) -> set[ast.AST]:
+        """The nodes that stand in such a call in their places."""
+        found: set[ast.AST] = set()
+        for call in filter(self._is_loader, self.loads):
+            compiled, names = call.args
+            assert isinstance(compiled, ast.Call)
+            assert isinstance(names, ast.Dict)
+            found |= {call.func, compiled.func, *names.values}
+        return found
 
     @cached_property
     def _aliases(self) -> frozenset[str]:
@@ -118,7 +151,7 @@ class Source:
     def _refuse_other_meanings(self) -> None:
         named = self._aliases | {"get_config", "load_subconfig"}
         for node in self.nodes:
-            if isinstance(node, ast.Name) and node.id in HIDDEN:
+            if isinstance(node, ast.Name) and node.id in HIDDEN and node not in self._of_loaders:
                 raise Unclear(f"may be reached by {node.id}(), at {self.at(node)}")
             given = _given_names(node)
             if isinstance(node, ast.Name) and self._is_target(node):
@@ -128,6 +161,10 @@ class Source:
 
     def _stays_config(self, node: ast.Name) -> bool:
         return any(self._is_root(value) for _, value in _single_target(self.parents[node]))
+
+
+def _calls(call: ast.Call, name: str) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == name
 
 
 def _is_config(node: ast.AST, names: set[str] | frozenset[str]) -> bool:
