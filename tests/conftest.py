@@ -24,6 +24,7 @@ LONGEST_FIRST = (
     *("test_main", "test_isolation", "test_doctor_spawn", "test_doctor_server"),
     *("test_doctor_sudo", "test_trixie", "test_faults", "test_undo", "test_server", "test_laptop"),
     *("test_audit", "test_doctor_main", "test_container", "test_doctor_plain", "test_stepping"),
+    *("test_callers", "test_throttle", "test_neighbours", "test_faults_in_apply", "test_ports"),
     *("test_refusals", "test_school", "test_secrets", "test_report_pictures", "test_pictures"),
     *("test_engine_faults", "test_hub_client", "test_lint_command", "test_goldens"),
 )
