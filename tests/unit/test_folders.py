@@ -11,8 +11,9 @@ import pytest
 
 from runbook import facts
 from runbook.hub.doctor.installation import Installation
+from runbook.resources import Permissions
 from runbook.stages import folders, older_hub
-from runbook.stages.folders import fillable, only_files, writable
+from runbook.stages.folders import fillable, only_files, read_by, writable
 from runbook.stages.older_hub import OlderHub, older_hubs
 from runbook.templates import HEADER
 
@@ -131,3 +132,32 @@ def test_what_is_no_file_among_the_fragments_is_told(tmp_path: Path) -> None:
     [check] = only_files(tmp_path)
     assert (check.status, check.what) == ("failed", f"{tmp_path}/50-mine.py")
     assert check.remedy == "move it away"
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "read"),
+    [
+        ("60-services.py", 0o600, True),
+        ("60-services.py", 0o640, False),
+        ("60-services.py", 0o604, False),
+        ("60-services.py", 0o400, True),
+        ("20-configure.py", 0o600, False),
+        (".60-services.py", 0o600, False),
+        ("notes.txt", 0o600, False),
+    ],
+)
+def test_a_fragment_that_somebody_else_has_put_there_is_made_readable_for_the_hub(
+    tmp_path: Path, ours: tuple[str, str], name: str, mode: int, read: bool
+) -> None:
+    owner, group = ours
+    (tmp_path / name).touch()
+    (tmp_path / name).chmod(mode)
+    (tmp_path / "folder.py").mkdir(0o700)
+    found = list(read_by(group, tmp_path, ["20-configure.py"]))
+    assert found == [Permissions(tmp_path / name, owner, group, mode | 0o040)] * read
+
+
+def test_a_fragment_of_another_group_gets_the_hub_s(tmp_path: Path, ours: tuple[str, str]) -> None:
+    (tmp_path / "60-services.py").touch(0o640)
+    (found,) = read_by("hub", tmp_path, [])
+    assert found == Permissions(tmp_path / "60-services.py", ours[0], "hub", 0o640)

@@ -10,9 +10,10 @@ from typing import Any
 import psutil
 import pytest
 
-from runbook import facts
+from runbook import facts, remembered
 from runbook.checks import Check
 from runbook.facts import Listener
+from runbook.remembered import Entry, Remembered
 from runbook.stages import Handlers, Launch, listening
 from runbook.stages.listening import apart, free, of_this_machine
 
@@ -85,6 +86,18 @@ def test_a_page_is_ours_only_where_the_hubs_account_runs_it(
     command = "python3 /etc/jupyterhub/services/customize.py"
     held[983] = [Listener(983, 42, "customize.py", command, account)]
     assert [check.status for check in failed(Handlers().at_start())] == status
+
+
+def test_a_page_of_the_hub_that_is_in_force_is_ours_though_the_run_wants_another(
+    held: dict[int, list[Listener]],
+) -> None:
+    entries = {"hub_user": Entry("hub"), "config_dir": Entry("/etc/hub")}
+    remembered.keep(Remembered(entries), "run")
+    command = "python3 /etc/hub/services/customize.py"
+    held[983] = [Listener(983, 42, "customize.py", command, "hub")]
+    assert failed(Handlers().at_start()) == []
+    held[983] = [Listener(983, 42, "customize.py", command, "eve")]
+    assert failed(Handlers().at_start()) != []
 
 
 @pytest.mark.parametrize(

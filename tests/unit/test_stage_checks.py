@@ -75,7 +75,9 @@ def test_a_failed_check_stops_its_stage_once_all_are_shown(
 @pytest.mark.parametrize(
     ("statuses", "title"),
     [
-        (["ok", "warning"], "x: all well"),
+        (["ok"], "x: all well"),
+        (["ok", "warning"], "x: 1 warning"),
+        (["warning", "skipped", "warning"], "x: 2 warnings"),
         (["skipped"], "x: skipped"),
         (["skipped", "ok"], "x: all well"),
         ([], "x: nothing to look at"),

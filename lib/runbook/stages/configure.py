@@ -26,7 +26,7 @@ from runbook.resources import (
 )
 from runbook.stages.address import Address
 from runbook.stages.base import Stage
-from runbook.stages.folders import only_files, writable
+from runbook.stages.folders import only_files, read_by, writable
 from runbook.stages.parameters import HubAccount, Login, Paths, Session
 from runbook.stages.starting import start_script
 from runbook.stages.tls_files import matching
@@ -112,7 +112,10 @@ class Configure(Configured, Address, Login, Session, Stage):
     def _folders(self) -> Iterator[Resource]:
         config = Path(self.config_dir)
         yield from with_parents(Directory(config, *self.config_owner, 0o750))
-        yield Directory(config / "jupyterhub_config.d", *self.config_owner, 0o750)
+        yield Directory(config / FRAGMENTS, *self.config_owner, 0o750)
+        if self.spawner == "sudo":
+            own = ("20-configure.py", "99-local.py")
+            yield from read_by(self.config_owner[1], config / FRAGMENTS, own)
         yield from with_parents(StateDirectory(Path(self.state_dir), *self.hub_owner, 0o700))
         if self.spawner == "local":
             yield from with_parents(Directory(self._own_folder, *self.hub_owner, 0o755))

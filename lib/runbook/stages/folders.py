@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from runbook import facts, safe_files
 from runbook.checks import Check
+from runbook.resources import Permissions, Resource
+from runbook.resources.file import look
 from runbook.stages.older_hub import older_hubs
 from runbook.stages.places import claimed_by_others, replaceable_by_others
 
@@ -47,6 +49,19 @@ def writable(what: str, path: Path) -> Iterator[Check]:
     if facts.is_root():
         remedy = f"see why: lsattr -d {there}; findmnt -T {there}"
     yield Check("failed", what, f"{facts.current_user()} may not write there", remedy)
+
+
+def read_by(group: str, fragments: Path, own: Sequence[str]) -> Iterator[Resource]:
+    """What an administrator has put among the fragments, or an undo has left there, and not by
+    the names ``own``: the hub reads it, too, and does not start where it may not."""
+    for name in safe_files.names(fragments):
+        if not name.endswith(".py") or name.startswith(".") or name in own:
+            continue
+        found = look(fragments / name)
+        mode = int(found.mode or "0", 8)
+        readable = mode & 0o004 or (mode & 0o040 and found.group == group)
+        if found.kind == "file" and not readable:
+            yield Permissions(fragments / name, found.owner, group, mode | 0o040)
 
 
 def only_files(folder: Path) -> Iterator[Check]:

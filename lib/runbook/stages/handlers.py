@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from runbook import facts, machine
+from runbook import facts, machine, remembered
 from runbook.checks import Check
 from runbook.resources import Directory, File, Resource
 from runbook.stages.address import Ports
@@ -16,6 +16,7 @@ from runbook.stages.listening import free
 from runbook.stages.parameters import Customize
 from runbook.templates import render
 
+PROGRAM = "services/customize.py"
 # A service that outlives a hub killed with -9 would hold its port and an old token.
 WITH_THE_HUB = ("setpriv", "--pdeathsig", "TERM", "--")
 
@@ -39,7 +40,7 @@ class Handlers(Configured, Ports, Customize, Stage):
 
     @property
     def program(self) -> Path:
-        return Path(self.config_dir) / "services/customize.py"
+        return Path(self.config_dir) / PROGRAM
 
     def at_start(self) -> Iterator[Check]:
         yield from (self._template_folder(Path(each)) for each in self.template_paths)
@@ -67,8 +68,14 @@ class Handlers(Configured, Ports, Customize, Stage):
         return not facts.closed_above(folder) and folder.stat().st_mode & 0o005 == 0o005
 
     def _is_page(self, holder: facts.Listener) -> bool:
-        """Whether it is the page's program, of the hub's account: anybody may write such words."""
-        return str(self.program) in holder.command and holder.account == self.hub_owner[0]
+        """Whether it is the page's program, of the hub's account: anybody may write such words.
+
+        Now, or as this run will have it.
+        """
+        accounts = {self.hub_owner[0], *remembered.values_of("hub_user")}
+        folders = {self.config_dir, *remembered.values_of("config_dir")}
+        programs = [str(Path(folder) / PROGRAM) for folder in folders]
+        return holder.account in accounts and any(p in holder.command for p in programs)
 
     def resources(self) -> Iterator[Resource]:
         owner = self.config_owner

@@ -9,7 +9,7 @@ from typing import Any
 from IPython.display import display
 
 from runbook.checks import Check
-from runbook.display import Table
+from runbook.display import Table, counted
 from runbook.errors import RunbookError, StageError, together
 from runbook.packages import Package, in_one_table
 
@@ -67,6 +67,8 @@ def _outcome(checks: list[Check]) -> str:
         return f"{statuses.count('failed')} failed"
     if not statuses:
         return "nothing to look at"
+    if "warning" in statuses:
+        return counted(statuses.count("warning"), "warning")
     return "skipped" if set(statuses) == {"skipped"} else "all well"
 
 

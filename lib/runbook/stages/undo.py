@@ -73,7 +73,8 @@ class Undo(Stage):
         outcomes = [(each, each.outcome()) for each in backs]
         left = [(each, outcome) for each, outcome in outcomes if outcome]
         yield Check("ok", "taken back", f"all but {len(left)}" if left else "all of it")
-        yield from (_without_owner(each, outcome) for each, outcome in left)
+        yield from (outcome for _, outcome in left)
+        yield from _without_owner([each for each, _ in left])
         yield from self._services()
         self._end([each for each, _ in left])
 
@@ -127,10 +128,10 @@ def _hub_in_force() -> Launch | None:
     return None
 
 
-def _without_owner(each: TakenBack, outcome: Check) -> Check:
-    """What is left alone, but not to an account or a group that is gone: the next one may get the
-    same number."""
-    path = getattr(each.resource, "path", None)
-    if path is None or not facts.is_root() or not remains.hand_over(path):
-        return outcome
-    return replace(outcome, found=f"{outcome.found}; of an account that is gone: it is root's now")
+def _without_owner(left: list[TakenBack]) -> Iterator[Check]:
+    """What is left alone is not left to an account or a group that is gone: the next one that is
+    made may get the same number."""
+    paths = [each.resource.path for each in left if hasattr(each.resource, "path")]
+    given = [str(path) for path in paths if facts.is_root() and remains.hand_over(path)]
+    if given:
+        yield Check("ok", "left by an account that is gone", f"{', '.join(given)}: root's now")
