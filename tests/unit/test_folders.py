@@ -12,8 +12,9 @@ import pytest
 from runbook import facts
 from runbook.hub.doctor.installation import Installation
 from runbook.resources import Permissions
-from runbook.stages import folders, older_hub
-from runbook.stages.folders import fillable, only_files, read_by, writable
+from runbook.resources.file import FileState
+from runbook.stages import Configure, folders, older_hub
+from runbook.stages.folders import fillable, of_another_hub, only_files, read_by, writable
 from runbook.stages.older_hub import OlderHub, older_hubs
 from runbook.templates import HEADER
 
@@ -161,3 +162,18 @@ def test_a_fragment_of_another_group_gets_the_hub_s(tmp_path: Path, ours: tuple[
     (tmp_path / "60-services.py").touch(0o640)
     (found,) = read_by("hub", tmp_path, [])
     assert found == Permissions(tmp_path / "60-services.py", ours[0], "hub", 0o640)
+
+
+@pytest.mark.parametrize(
+    ("owner", "status"), [("hub", ["failed"]), ("hubby", []), ("root", []), ("", [])]
+)
+def test_the_state_of_another_account_s_hub_is_refused_before_anything_is_changed(
+    monkeypatch: pytest.MonkeyPatch, owner: str, status: list[str]
+) -> None:
+    found = FileState("folder" if owner else "absent", owner)
+    monkeypatch.setattr(folders, "look", lambda path: found)
+    checks = list(of_another_hub(Path("/var/lib/hub"), "hubby"))
+    assert [check.status for check in checks] == status
+    assert all("keep hub_user: hub, or" in check.remedy for check in checks)
+    asked = [check.what for check in Configure(hub_user="hubby").at_start()]
+    assert ("state_dir /var/lib/jupyterhub" in asked) is bool(status)

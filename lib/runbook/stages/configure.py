@@ -26,7 +26,7 @@ from runbook.resources import (
 )
 from runbook.stages.address import Address
 from runbook.stages.base import Stage
-from runbook.stages.folders import only_files, read_by, writable
+from runbook.stages.folders import of_another_hub, only_files, read_by, writable
 from runbook.stages.parameters import HubAccount, Login, Paths, Session
 from runbook.stages.starting import start_script
 from runbook.stages.tls_files import matching
@@ -35,8 +35,7 @@ from runbook.templates import render
 # Findings with which the hub exits when it starts: not executed, wrong type, no such class.
 DO_NOT_LOAD = ("JH001", "JH301", "JH302")
 CERTIFICATE, KEY = "tls/hub.crt", "tls/hub.key"
-# What starts the server of a hub of one's own.
-SERVER = "jupyterhub-server"
+SERVER = "jupyterhub-server"  # what starts the server of a hub of one's own
 
 
 class Configured(Paths, HubAccount):
@@ -71,6 +70,7 @@ class Configure(Configured, Address, Login, Session, Stage):
         if self.tls == "files":
             yield from matching(Path(self.tls_cert), Path(self.tls_key))
         yield from only_files(Path(self.config_dir) / FRAGMENTS)
+        yield from of_another_hub(Path(self.state_dir), self.hub_owner[0])
         if self.spawner == "local":
             yield from writable(f"notebook_dir {self.notebook_dir}", self._own_folder)
 

@@ -64,6 +64,16 @@ def read_by(group: str, fragments: Path, own: Sequence[str]) -> Iterator[Resourc
             yield Permissions(fragments / name, found.owner, group, mode | 0o040)
 
 
+def of_another_hub(state: Path, account: str) -> Iterator[Check]:
+    """The database and the secrets of a hub stay with the account that they were made for: another
+    one would trust what it finds there, and the old one could have put it there."""
+    found = look(state)
+    if found.kind == "folder" and found.owner not in ("root", account):
+        why = f"belongs to {found.owner}, with the database and the secrets of its hub"
+        keep = f"keep hub_user: {found.owner}, or name another state_dir; or begin anew"
+        yield Check("failed", f"state_dir {state}", why, f"{keep}, after ./runbook undo all")
+
+
 def only_files(folder: Path) -> Iterator[Check]:
     """What lies among the fragments in ``folder`` and is none: for a pipe the hub would wait."""
     for path in (folder / name for name in safe_files.names(folder) if name.endswith(".py")):
