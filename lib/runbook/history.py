@@ -9,7 +9,7 @@ neighbouring changes with one name.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -179,16 +179,19 @@ class History:
         return len(entries)
 
 
-def chained(entries: Iterable[Entry], *, force: bool = False) -> list[Touched]:
-    """``entries`` by resource, each with the state to put back; what was touched last comes first.
+def chained(entries: Sequence[Entry], *, force: bool = False) -> list[Touched]:
+    """``entries`` by resource, each with the state to put back, backwards.
 
     Going back through the changes of one resource ends where somebody edited it in between, unless
-    that is forced.
+    that is forced. Its turn is that of the earliest change that is taken back: what that one
+    needed, such as an account, goes later.
     """
+    order = {entry.id: number for number, entry in enumerate(entries)}
     by_resource: dict[str, list[Entry]] = {}
     for entry in entries:
         by_resource.setdefault(json.dumps(entry.identity, sort_keys=True), []).append(entry)
-    return [_chain(group, force) for group in reversed(by_resource.values())]
+    touched = [_chain(group, force) for group in by_resource.values()]
+    return sorted(touched, key=lambda each: order[each.entries[-1]], reverse=True)
 
 
 def _chain(group: list[Entry], force: bool) -> Touched:

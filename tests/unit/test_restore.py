@@ -182,3 +182,16 @@ def test_what_a_program_wrote_into_its_file_goes_into_the_archive(
     database.restore(before, backups)
     assert not path.exists()
     assert [p.read_text() for p in backups.rglob("*") if p.is_file()] == ["accounts and servers"]
+
+
+def test_a_program_s_file_that_was_there_gets_its_rights_back_and_stays(
+    path: Path, ours: Owner, backups: Path
+) -> None:
+    path.write_text("accounts")
+    path.chmod(0o644)
+    database = StateFile(path, *ours)
+    before = settle(database)
+    assert mode(path) == 0o600
+    database.restore(before, backups)
+    assert (path.read_text(), mode(path)) == ("accounts", 0o644)
+    assert not (backups / "archive").exists()

@@ -23,6 +23,7 @@ from runbook.hub.web import HubError, LoginRefused
 from runbook.resources import File
 from runbook.resources.uv import ClosedLock
 from runbook.stages import (
+    STAGES,
     CheckMachine,
     Configure,
     Handlers,
@@ -452,18 +453,39 @@ def test_a_file_of_the_hub_s_state_that_others_can_read_fails(
     assert (database.status, database.remedy) == ("failed" if warned else "ok", remedy)
 
 
-@pytest.mark.parametrize(("code", "status"), [("JH301", "failed"), ("JH101", "ok")])
+@pytest.mark.parametrize(
+    ("code", "files", "status", "remedy"),
+    [
+        ("JH301", ["99-local.py"], "failed", "look at the place named"),
+        ("JH101", ["99-local.py"], "ok", ""),
+        # An undo has left it, for somebody had edited it; what it reads is not there yet.
+        (
+            "JH001",
+            ["60-services.py"],
+            "warning",
+            "a later stage writes that file anew: run it, too",
+        ),
+        ("JH001", ["60-services.py", "99-local.py"], "failed", "look at the place named"),
+    ],
+)
 def test_a_configuration_with_which_the_hub_ends_fails(
-    monkeypatch: pytest.MonkeyPatch, code: str, status: str
+    monkeypatch: pytest.MonkeyPatch, code: str, files: list[str], status: str, remedy: str
 ) -> None:
-    finding = Finding(code, "error", Path("/x/99-local.py"), 3, "a number", "why", "do it")
+    found = [
+        Finding(code, "error", Path("/x", file), 3, "a number", "why", "do it") for file in files
+    ]
     monkeypatch.setattr(configure, "read_configuration", lambda *_: None)
-    monkeypatch.setattr(configure, "lint", lambda _: [finding])
+    monkeypatch.setattr(configure, "lint", lambda _: found)
     check = Configure()._loads()
-    assert check.status == status
-    if status == "failed":
-        assert check.found == "/x/99-local.py, line 3: a number"
-        assert check.remedy == "look at the place named"
+    assert (check.status, check.remedy) == (status, remedy)
+    if status != "ok":
+        assert check.found == "; ".join(f"/x/{file}, line 3: a number" for file in files)
+
+
+def test_the_fragments_of_later_stages_are_those_that_they_write() -> None:
+    later = [s for s in STAGES if s.name > Configure.name]
+    written = [r.path.name for stage in later for r in stage().resources() if isinstance(r, File)]
+    assert {name for name in written if name[:2].isdigit()} == set(configure.LATER)
 
 
 def test_a_jupyterlab_without_its_hub_menu_fails(tmp_path: Path) -> None:
@@ -671,11 +693,11 @@ def test_a_hub_that_does_not_answer_fails_with_the_end_of_its_log(
     programs.add("journalctl", "echo the last word")
     monkeypatch.setattr(launch, "START_SECONDS", 0)
     monkeypatch.setattr(launch, "hub_version", silent)
-    check = Launch(service_manager="systemd")._answers()
+    check = Launch(service_manager="systemd").answers()
     assert (check.status, check.remedy) == ("failed", "read the log above")
     assert check.found.endswith("the last word\n")
     monkeypatch.setattr(launch, "hub_version", lambda url, verify: "6.1.1")
-    assert Launch()._answers().found == '{"version": "6.1.1"}'
+    assert Launch().answers().found == '{"version": "6.1.1"}'
 
 
 @pytest.mark.parametrize(

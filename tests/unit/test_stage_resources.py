@@ -8,7 +8,7 @@ import pytest
 from fakes import FakePrograms
 
 from runbook import facts
-from runbook.resources import File, SystemdService, User
+from runbook.resources import Certificate, File, SystemdService, User
 from runbook.stages import (
     CheckMachine,
     Configure,
@@ -219,7 +219,8 @@ def test_the_hub_s_account_can_be_used_by_nobody() -> None:
     ("bind_ip", "named"), [("192.0.2.1", True), ("0.0.0.0", False), ("::", False)]
 )
 def test_a_certificate_names_the_address_where_it_is_one(bind_ip: str, named: bool) -> None:
-    names = Configure(bind_ip=bind_ip, tls="self-signed")._names()
+    stage = Configure(bind_ip=bind_ip, tls="self-signed")
+    (names,) = (r.names for r in stage.resources() if isinstance(r, Certificate))
     assert (bind_ip in names) is named
     assert {"localhost", "127.0.0.1"} <= {*names}
     assert len(names) == len({*names})

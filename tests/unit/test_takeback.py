@@ -322,3 +322,39 @@ def test_a_hub_that_was_started_again_is_waited_for(
     told = [check.status for check in checks if check.what == "the hub answers"]
     assert told == [status] * bool(status)
     assert asked == [8085] * bool(status)
+
+
+@pytest.mark.parametrize("edited", [True, False])
+def test_force_keeps_a_copy_of_what_was_edited_and_of_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner, edited: bool
+) -> None:
+    made_by("run", monkeypatch, File(tmp_path / "file", *ours, content="new\n"))
+    if edited:
+        (tmp_path / "file").write_text("mine\n")
+    Undo(force=True).plan().apply()
+    assert not (tmp_path / "file").exists()
+    kept = [p.read_text() for p in (Journal().backups / "archive").rglob("file")]
+    assert kept == ["mine\n"] * edited
+
+
+def test_a_folder_with_one_thing_in_it_names_it(book: Journal, path: Path, ours: Owner) -> None:
+    Plan("stage", [Directory(path, *ours)], journal=book).apply()
+    (path / "somebodys").touch()
+    undo(book)
+    outcome = taken_back(book)[0].outcome()
+    assert outcome
+    assert outcome.found == "holds somebodys"
+
+
+def test_what_was_left_and_changed_again_is_taken_back_before_what_it_needs_goes(
+    book: Journal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner
+) -> None:
+    """A folder that an undo left, and that somebody edited, made over to an account of a later run:
+    its turn is that of the later change, not of the first one."""
+    folder, later = tmp_path / "folder", tmp_path / "what it needs by now"
+    Plan("stage", [Directory(folder, *ours, 0o750)], journal=book).apply()
+    folder.chmod(0o700)
+    for resource in (File(later, *ours, content="x"), Directory(folder, *ours, 0o755)):
+        Plan("stage", [resource], journal=book).apply()
+    paths = [each.resource.path for each in taken_back(book)]  # type: ignore[attr-defined]
+    assert paths == [folder, later]

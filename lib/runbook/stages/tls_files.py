@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -19,6 +21,13 @@ from runbook.errors import RunbookError
 SOON = timedelta(days=30)
 KEY = b"PRIVATE KEY-----"
 BEGIN = b"-----BEGIN "
+
+
+def names(bind_ip: str) -> list[str]:
+    """What a certificate of the machine's own is made for."""
+    here = [socket.getfqdn(), socket.gethostname(), "localhost", "127.0.0.1"]
+    everywhere = ipaddress.ip_address(bind_ip).is_unspecified
+    return list(dict.fromkeys([*here, *([] if everywhere else [bind_ip])]))
 
 
 def matching(certificate: Path, key: Path) -> Iterator[Check]:
