@@ -126,7 +126,8 @@ class Sequence:
 
     def runs(self) -> set[str]:
         held = self.held()
-        return {line["run"] for line in journal(self.machine) if line.get("id") in held}
+        begun = [line for line in journal(self.machine) if line["event"] == "begin"]
+        return {line["run"] for line in begun if line["id"] in held}
 
     def look(self) -> None:
         self.seen[self.held()] = self.how()
