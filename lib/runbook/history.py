@@ -184,14 +184,26 @@ def chained(entries: Sequence[Entry], *, force: bool = False) -> list[Touched]:
 
     Going back through the changes of one resource ends where somebody edited it in between, unless
     that is forced. Its turn is that of the earliest change that is taken back: what that one
-    needed, such as an account, goes later.
+    needed goes later. Accounts may have been made anew since, and go after all that is theirs.
     """
     order = {entry.id: number for number, entry in enumerate(entries)}
     by_resource: dict[str, list[Entry]] = {}
     for entry in entries:
         by_resource.setdefault(json.dumps(entry.identity, sort_keys=True), []).append(entry)
     touched = [_chain(group, force) for group in by_resource.values()]
-    return sorted(touched, key=lambda each: order[each.entries[-1]], reverse=True)
+    backwards = sorted(touched, key=lambda each: order[each.entries[-1]], reverse=True)
+    for account in [each for each in backwards if each.identity["kind"] in ("User", "Group")]:
+        name, here = account.identity["name"], backwards.index(account)
+        theirs = [n for n, each in enumerate(backwards) if name in _owners(each)]
+        if theirs and theirs[-1] > here:
+            backwards.insert(theirs[-1], backwards.pop(here))
+    return backwards
+
+
+def _owners(touched: Touched) -> tuple[str, ...]:
+    """Account and group of what is there now; none of what is no file."""
+    after = touched.after or {}
+    return tuple(str(after[name]) for name in ("owner", "group") if name in after)
 
 
 def _chain(group: list[Entry], force: bool) -> Touched:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -10,11 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
-from runbook import facts, remembered
+from runbook import facts
 from runbook.checks import Check
 from runbook.facts import Listener
-from runbook.remembered import Entry, Remembered
-from runbook.stages import Handlers, Launch, listening
+from runbook.stages import Handlers, Launch, handlers, listening
 from runbook.stages.listening import apart, free, of_this_machine
 
 PORTS = {"port": 80, "hub_port": 981, "proxy_api_port": 982}
@@ -88,15 +88,16 @@ def test_a_page_is_ours_only_where_the_hubs_account_runs_it(
     assert [check.status for check in failed(Handlers().at_start())] == status
 
 
-def test_a_page_of_the_hub_that_is_in_force_is_ours_though_the_run_wants_another(
-    held: dict[int, list[Listener]],
+@pytest.mark.parametrize("started_by_the_hub", [True, False])
+def test_a_page_that_the_hub_has_started_is_ours_though_the_run_wants_another_account(
+    held: dict[int, list[Listener]], monkeypatch: pytest.MonkeyPatch, started_by_the_hub: bool
 ) -> None:
-    entries = {"hub_user": Entry("hub"), "config_dir": Entry("/etc/hub")}
-    remembered.keep(Remembered(entries), "run")
+    hub = os.getppid() if started_by_the_hub else 1
+    monkeypatch.setattr(handlers, "main_pid", lambda unit: hub * (unit == "jupyterhub.service"))
     command = "python3 /etc/hub/services/customize.py"
-    held[983] = [Listener(983, 42, "customize.py", command, "hub")]
-    assert failed(Handlers().at_start()) == []
-    held[983] = [Listener(983, 42, "customize.py", command, "eve")]
+    held[983] = [Listener(983, os.getpid(), "customize.py", command, "hub")]
+    assert (failed(Handlers().at_start()) == []) is started_by_the_hub
+    held[983] = [Listener(983, os.getpid(), "other.py", "python3 other.py", "hub")]
     assert failed(Handlers().at_start()) != []
 
 

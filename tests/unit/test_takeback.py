@@ -13,7 +13,7 @@ from fakes import FakePrograms
 
 from runbook import facts, remembered
 from runbook.checks import Check
-from runbook.history import Entry, History
+from runbook.history import Entry, History, chained
 from runbook.journal import Journal
 from runbook.plan import Plan
 from runbook.resources import (
@@ -24,6 +24,7 @@ from runbook.resources import (
     PythonEnvironment,
     Resource,
     StateDirectory,
+    User,
     remains,
 )
 from runbook.resources.base import extent
@@ -358,3 +359,24 @@ def test_what_was_left_and_changed_again_is_taken_back_before_what_it_needs_goes
         Plan("stage", [resource], journal=book).apply()
     paths = [each.resource.path for each in taken_back(book)]  # type: ignore[attr-defined]
     assert paths == [folder, later]
+
+
+def test_an_account_made_anew_since_goes_after_the_folder_that_is_its_own_by_now(
+    book: Journal,
+) -> None:
+    """A folder that stayed over an undo: made by the first run, made over by the second one."""
+    absent = {"kind": "absent", "owner": "", "group": "", "mode": "", "sha256": "", "target": ""}
+    theirs = {**absent, "kind": "folder", "owner": "root", "group": "hub", "mode": "0750"}
+    folder, account = Directory(Path("/x")).identity(), User("hub").identity()
+    there = {"exists": True, "home": "/", "shell": "/bin/false"}
+    for identity, before, after in (
+        (folder, absent, theirs),
+        (account, {**there, "exists": False}, there),
+        (folder, {**theirs, "group": "root"}, theirs),
+    ):
+        entry = book.begin("stage", "a change", identity, before)
+        book.end(entry, after)
+    touched = History.of(book)
+    for force in (True, False):
+        order = [each.identity for each in chained(list(touched.entries.values()), force=force)]
+        assert order == [folder, account]

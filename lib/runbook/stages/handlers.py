@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from runbook import facts, machine, remembered
+import psutil
+
+from runbook import facts, machine
 from runbook.checks import Check
 from runbook.resources import Directory, File, Resource
+from runbook.resources.systemd import main_pid
 from runbook.stages.address import Ports
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
 from runbook.stages.listening import free
+from runbook.stages.managed import HUB
 from runbook.stages.parameters import Customize
 from runbook.templates import render
 
+UNIT = f"{HUB}.service"
 PROGRAM = "services/customize.py"
 # A service that outlives a hub killed with -9 would hold its port and an old token.
 WITH_THE_HUB = ("setpriv", "--pdeathsig", "TERM", "--")
+
+
+def _is_child(pid: int, parent: int) -> bool:
+    with suppress(psutil.Error):
+        return parent > 0 and psutil.Process(pid).ppid() == parent
+    return False
 
 
 class Handlers(Configured, Ports, Customize, Stage):
@@ -68,14 +80,10 @@ class Handlers(Configured, Ports, Customize, Stage):
         return not facts.closed_above(folder) and folder.stat().st_mode & 0o005 == 0o005
 
     def _is_page(self, holder: facts.Listener) -> bool:
-        """Whether it is the page's program, of the hub's account: anybody may write such words.
-
-        Now, or as this run will have it.
-        """
-        accounts = {self.hub_owner[0], *remembered.values_of("hub_user")}
-        folders = {self.config_dir, *remembered.values_of("config_dir")}
-        programs = [str(Path(folder) / PROGRAM) for folder in folders]
-        return holder.account in accounts and any(p in holder.command for p in programs)
+        """Whether it is the page's program, of the hub's account or started by the hub, which may
+        have another account still: anybody may write such words."""
+        of_hub = holder.account == self.hub_owner[0] or _is_child(holder.pid, main_pid(UNIT))
+        return f"/{PROGRAM}" in holder.command and of_hub
 
     def resources(self) -> Iterator[Resource]:
         owner = self.config_owner
