@@ -92,7 +92,7 @@ def test_a_page_is_ours_only_where_the_hubs_account_runs_it(
 def test_a_page_that_the_hub_has_started_is_ours_though_the_run_wants_another_account(
     held: dict[int, list[Listener]], monkeypatch: pytest.MonkeyPatch, started_by_the_hub: bool
 ) -> None:
-    hub = os.getppid() if started_by_the_hub else 1
+    hub = os.getppid() if started_by_the_hub else os.getpid()
     monkeypatch.setattr(handlers, "main_pid", lambda unit: hub * (unit == "jupyterhub.service"))
     command = "python3 /etc/hub/services/customize.py"
     held[983] = [Listener(983, os.getpid(), "customize.py", command, "hub")]
