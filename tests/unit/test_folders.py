@@ -11,7 +11,7 @@ import pytest
 
 from runbook import facts
 from runbook.hub.doctor.installation import Installation
-from runbook.resources import Permissions
+from runbook.resources import File
 from runbook.resources.file import FileState
 from runbook.stages import Configure, folders, older_hub
 from runbook.stages.folders import fillable, of_another_hub, only_files, read_by, writable
@@ -155,13 +155,16 @@ def test_a_fragment_that_somebody_else_has_put_there_is_made_readable_for_the_hu
     (tmp_path / name).chmod(mode)
     (tmp_path / "folder.py").mkdir(0o700)
     found = list(read_by(group, tmp_path, ["20-configure.py"]))
-    assert found == [Permissions(tmp_path / name, owner, group, mode | 0o040)] * read
+    assert found == [File(tmp_path / name, owner, group, mode | 0o040)] * read
 
 
 def test_a_fragment_of_another_group_gets_the_hub_s(tmp_path: Path, ours: tuple[str, str]) -> None:
     (tmp_path / "60-services.py").touch(0o640)
+    (tmp_path / "60-services.py").write_text("# mine\n")
     (found,) = read_by("hub", tmp_path, [])
-    assert found == Permissions(tmp_path / "60-services.py", ours[0], "hub", 0o640)
+    assert found == File(tmp_path / "60-services.py", ours[0], "hub", 0o640, content="# mine\n")
+    (tmp_path / "60-services.py").write_bytes(b"# M\xfcller\n")
+    assert list(read_by("hub", tmp_path, [])) == [], "it would not be the same again"
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,12 @@ def test_a_unit_is_started_from_what_is_on_disk_now(programs: FakePrograms) -> N
     [
         (
             ServiceState(False, False),
-            [["disable", "hub.service"], ["stop", "hub.service"], ["reset-failed", "hub.service"]],
+            [
+                ["disable", "hub.service"],
+                ["stop", "hub.service"],
+                ["is-failed", "--quiet", "hub.service"],
+                ["reset-failed", "hub.service"],
+            ],
         ),
         (
             ServiceState(True, True),

@@ -17,9 +17,12 @@ from runbook.hub.web import HubError
 from runbook.stages import (
     CheckMachine,
     Configure,
+    Handlers,
     Install,
     Launch,
     Pam,
+    Services,
+    Stage,
     Sudospawner,
     Verify,
     configure,
@@ -414,3 +417,28 @@ def test_the_system_is_asked_for_its_units_as_root_only(
     stage = Launch(service_manager="systemd")
     asked = [check.what for check in stage.at_start()]
     assert ("what starts at boot" in asked) is root
+
+
+@pytest.mark.parametrize("stage", [Sudospawner, Pam, Handlers, Services])
+def test_a_stage_by_itself_asks_for_what_an_earlier_one_brings_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: type[Stage]
+) -> None:
+    monkeypatch.setattr(facts, "group_exists", lambda name: name == "there")
+    fragments = tmp_path / "jupyterhub_config.d"
+    missing = stage(config_dir=str(tmp_path)).checks()
+    check = named(missing, "fragments")
+    assert told(check) == ("failed", "run 20-configure first")
+    assert list(stage(config_dir=str(tmp_path), dry_run=True).checks()) == []
+    fragments.mkdir()
+    assert "fragments" not in [c.what for c in stage(config_dir=str(tmp_path)).checks()]
+
+
+@pytest.mark.parametrize(("group", "status"), [("there", []), ("gone", ["failed"])])
+def test_the_group_of_people_is_made_by_the_stage_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, status: list[str]
+) -> None:
+    monkeypatch.setattr(facts, "group_exists", lambda name: name == "there")
+    (tmp_path / "jupyterhub_config.d").mkdir()
+    checks = list(Pam(config_dir=str(tmp_path), user_group=group).checks())
+    assert [check.status for check in checks] == status
+    assert [check.remedy for check in checks] == ["run 30-sudospawner first"] * len(status)

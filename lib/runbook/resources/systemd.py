@@ -68,8 +68,9 @@ class SystemdService(Service):
             self.start()
         else:
             self.stop()
-            # One that ended badly before would be listed as failed for as long as the machine runs.
-            machine.run(["systemctl", "reset-failed", self.unit], check=False)
+            # It would be listed as failed for as long as the machine runs.
+            if machine.run(["systemctl", "is-failed", "--quiet", self.unit], check=False).ok:
+                machine.run(["systemctl", "reset-failed", self.unit], check=False)
 
     def running(self) -> bool:
         return bool(main_pid(self.unit))

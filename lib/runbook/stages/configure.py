@@ -46,6 +46,12 @@ class Configured(Paths, HubAccount):
         path = Path(self.config_dir) / FRAGMENTS / name
         return File(path, *self.config_owner, 0o640, content=render(name, **values))
 
+    def configured(self) -> Iterator[Check]:
+        """What 20-configure brings about; in a dry run it may still come."""
+        folder = Path(self.config_dir) / FRAGMENTS
+        if not (self.dry_run or folder.is_dir()):
+            yield Check("failed", "fragments", f"{folder} is missing", "run 20-configure first")
+
     def state(self, name: str) -> Path:
         return Path(self.state_dir) / name
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from runbook import facts, safe_files
 from runbook.checks import Check
-from runbook.resources import Permissions, Resource
+from runbook.resources import File, Resource
 from runbook.resources.file import look
 from runbook.stages.older_hub import older_hubs
 from runbook.stages.places import claimed_by_others, replaceable_by_others
@@ -61,7 +62,10 @@ def read_by(group: str, fragments: Path, own: Sequence[str]) -> Iterator[Resourc
         mode = int(found.mode or "0", 8)
         readable = mode & 0o004 or (mode & 0o040 and found.group == group)
         if found.kind == "file" and not readable:
-            yield Permissions(fragments / name, found.owner, group, mode | 0o040)
+            # As a file, as the stage has it that writes it anew: an undo puts back one thing once.
+            with suppress(UnicodeDecodeError):  # Python does not read it either
+                content = safe_files.read(fragments / name).decode()
+                yield File(fragments / name, found.owner, group, mode | 0o040, content=content)
 
 
 def of_another_hub(state: Path, account: str) -> Iterator[Check]:

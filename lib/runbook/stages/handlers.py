@@ -85,6 +85,9 @@ class Handlers(Configured, Ports, Customize, Stage):
         of_hub = holder.account == self.hub_owner[0] or _is_child(holder.pid, main_pid(UNIT))
         return f"/{PROGRAM}" in holder.command and of_hub
 
+    def checks(self) -> Iterator[Check]:
+        yield from self.configured()
+
     def resources(self) -> Iterator[Resource]:
         owner = self.config_owner
         yield Directory(self.templates, *owner, 0o750)

@@ -84,6 +84,12 @@ class Pam(Configured, People, Stage):
             "add them to users",
         )
 
+    def checks(self) -> Iterator[Check]:
+        yield from self.configured()
+        if not (self.dry_run or facts.group_exists(self.user_group)):
+            what = f"group {self.user_group}"
+            yield Check("failed", what, "is not there", "run 30-sudospawner first")
+
     def resources(self) -> Iterator[Resource]:
         yield Group("shadow")
         yield Permissions(SHADOW, "root", "shadow", 0o640)

@@ -68,6 +68,9 @@ class Services(Configured, Ports, HubServices, Stage):
             found = f"{number}: any account may take it while the service restarts"
             yield Check("warning", what, found, "choose one below 1024; the hub hands on the right")
 
+    def checks(self) -> Iterator[Check]:
+        yield from self.configured()
+
     def resources(self) -> Iterator[Resource]:
         owner = self.hub_owner
         yield Directory(self.tokens, *owner, 0o700)

@@ -47,6 +47,7 @@ class Sudospawner(Configured, NotebookFolder, ServiceManager, Stage):
     def checks(self) -> Iterator[Check]:
         if facts.has_apt() and not Path("/usr/sbin/visudo").exists() and not self.dry_run:
             yield Check("failed", "sudo", "not installed", "run 10-install first")
+        yield from self.configured()
 
     def resources(self) -> Iterator[Resource]:
         yield from (ProbeAccount(MEMBER), ProbeAccount(OUTSIDER))
