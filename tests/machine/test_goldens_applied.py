@@ -44,13 +44,17 @@ REPLACE = tuple(
         (r"\buid \d+", "uid UID"),
         (r"\bgid \d+", "gid GID"),
         (r"-user \d+", "-user UID"),
+        (r"-group \d+", "-group GID"),
         (r"\b(end_all|disarm)\.py( \d+)+", r"\1.py UID"),
         # How long a command took, and the name of a file while it is written.
         (r"\b\d+\.\d+ s\b", "TIME s"),
         (r"(MainPID \S+\n)\d+", r"\1PID"),
         # A look through each file system, and which there are depends on the computer.
-        (r"(\$ find \S+ -xdev -type f -user UID -perm[^$]+?\[exit 0, TIME s\]\n)+", "LOOKS\n"),
-        (r"(system account jupyterhub): \d+ commands", r"\1: COUNT commands"),
+        (r"(\$ find \S+ -xdev -type f \( -user UID -perm[^$]+?\[exit 0, TIME s\]\n)+", "LOOKS\n"),
+        (
+            r"((?:system account jupyterhub|jupyterhub joins shadow)): \d+ commands",
+            r"\1: COUNT commands",
+        ),
         # A long line is cut before or after how long it took.
         (r":\s+(\d+ commands?),\s+TIME s", r": \1, TIME s"),
         (r"\bpackages in \d+m?s\b", "packages in TIME"),

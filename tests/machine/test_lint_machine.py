@@ -35,6 +35,7 @@ def test_a_mistake_in_99_local_stops_20_configure_before_anything_is_changed(
     assert "/lab" in server.read("/etc/jupyterhub/jupyterhub_config.d/20-configure.py")
     code, said = runbook(server, "lint", "--fix")
     assert server.read(LOCAL).splitlines() == [
-        "c.JupyterHub.port = 8001",
+        "c.JupyterHub.prt = 8001",  # beside bind_url it would be another mistake
         "c.Authenticator.allowed_users = {'ann'}",
     ], said
+    assert "both bind_url and port say where the hub listens" in said

@@ -3,6 +3,8 @@
 The library is asked directly: what the attackers get of it is in test_attackers.py.
 """
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -76,16 +78,61 @@ def test_setuid_and_setgid_go_from_its_files_and_from_no_others(machine: Machine
     before = machine.run(armed, check=False).stdout
     machine.run(["sh", "-ec", ARM], user="daisy", cwd="/")
     assert machine.run(armed, check=False).stdout.count("daisy ") == 2
-    remains(machine, f"disarm_files({uid(machine)})")
+    remains(machine, f"disarm_files({uid(machine)}, [])")
     assert machine.run(armed, check=False).stdout == before
 
 
 def test_what_is_put_in_the_place_of_its_file_meanwhile_keeps_its_mode(machine: Machine) -> None:
     machine.run(["sh", "-c", "cd /var/tmp; ln -s /usr/bin/passwd swapped; ln /usr/bin/passwd hard"])
     program = f"{CHECKOUT}/lib/runbook/programs/disarm.py"
-    words = [PYTHON, "-I", program, uid(machine), "./swapped", "./hard", "./gone"]
+    shadow = machine.run(["stat", "-c", "%g", "/etc/shadow"]).stdout.strip()
+    words = [PYTHON, "-I", program, uid(machine), shadow, "./swapped", "./hard", "./gone"]
     machine.run(words, cwd="/var/tmp")
     assert machine.run(["stat", "-c", "%a", "/usr/bin/passwd"]).stdout == "4755\n"
+
+
+#: The account's group is taken on by a person, who keeps it in a file and a process of their own.
+TAKEN_ON = """
+import os, time
+os.setegid(os.stat('/var/tmp/lent').st_gid)
+import shutil
+shutil.copy('/usr/bin/python3', '/home/ann/kept')
+os.chown('/home/ann/kept', -1, os.getegid())
+os.chmod('/home/ann/kept', 0o2755)
+time.sleep(3600)
+"""
+
+
+def test_a_group_that_others_have_taken_on_is_taken_from_them(machine: Machine) -> None:
+    """Programs of root's for that group stay, as chage(1) for the group shadow."""
+    machine.add_user("ann", "correct horse")
+    machine.run(["usermod", "-aG", "shadow", "daisy"])
+    armed = ["find", "/", "-xdev", "-type", "f", "-perm", "/6000", "-printf", "%u %p\n"]
+    before = machine.run(armed, check=False).stdout
+    lend = "install -m 755 /usr/bin/python3 /var/tmp/lent; chgrp shadow /var/tmp/lent"
+    machine.run(["sh", "-ec", f"{lend}; chmod 2755 /var/tmp/lent"], user="daisy", cwd="/")
+    taking = machine.start(["/var/tmp/lent", "-c", TAKEN_ON], user="ann", cwd="/")
+    kept = ["find", "/home/ann/kept", "-group", "shadow", "-perm", "-2000"]
+    wait_until("the file", lambda: machine.run(kept, check=False).stdout)
+    shadow = machine.run(["stat", "-c", "%g", "/etc/shadow"]).stdout.strip()
+    remains(machine, f"withdraw({uid(machine)}, [{shadow}])")
+    taking.wait(60)
+    assert machine.run(armed, check=False).stdout == before
+
+
+def test_who_starts_the_accounts_programs_again_and_again_does_not_keep_it(
+    machine: Machine,
+) -> None:
+    arm = "install -m 4755 /bin/sleep /var/tmp/again"
+    machine.run(["sh", "-ec", arm], user="daisy", cwd="/")
+    loop = "while :; do /var/tmp/again 5 & sleep 0.02; done"
+    again = machine.start(["timeout", "120", "sh", "-c", loop], user="nobody", cwd="/")
+    count = ["pgrep", "-c", "-u", "daisy"]
+    wait_until("some", lambda: int(machine.run(count, check=False).stdout) > 3)
+    remains(machine, f"withdraw({uid(machine)}, [])")
+    assert machine.run(count, check=False).stdout == "0\n"
+    os.killpg(again.pid, signal.SIGKILL)
+    again.wait(60)
 
 
 def test_nothing_is_started_for_the_next_account_of_its_name_or_number(machine: Machine) -> None:

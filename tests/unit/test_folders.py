@@ -9,12 +9,19 @@ from typing import Any
 
 import pytest
 
-from runbook import facts
+from runbook import facts, safe_files
 from runbook.hub.doctor.installation import Installation
 from runbook.resources import File
 from runbook.resources.file import FileState
-from runbook.stages import Configure, folders, older_hub
-from runbook.stages.folders import fillable, of_another_hub, only_files, read_by, writable
+from runbook.stages import Configure, Launch, Stage, Sudospawner, folders, older_hub
+from runbook.stages.folders import (
+    fillable,
+    made_here,
+    of_another_hub,
+    only_files,
+    read_by,
+    writable,
+)
 from runbook.stages.older_hub import OlderHub, older_hubs
 from runbook.templates import HEADER
 
@@ -180,3 +187,44 @@ def test_the_state_of_another_account_s_hub_is_refused_before_anything_is_change
     assert all("keep hub_user: hub, or" in check.remedy for check in checks)
     asked = [check.what for check in Configure(hub_user="hubby").at_start()]
     assert ("state_dir /var/lib/jupyterhub" in asked) is bool(status)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"), [(f"# {HEADER}\n[Unit]\n", []), ("[Unit]\n", ["failed"]), (None, [])]
+)
+def test_a_file_of_somebody_else_s_at_a_fixed_place_is_not_replaced(
+    tmp_path: Path, text: str | None, status: list[str]
+) -> None:
+    unit = tmp_path / "jupyterhub.service"
+    if text is not None:
+        unit.write_text(text)
+    checks = list(made_here("the unit", unit, "move it away"))
+    assert [check.status for check in checks] == status
+    assert [check.what for check in checks] == [f"the unit {unit}"] * len(status)
+
+
+@pytest.mark.parametrize(
+    ("stage", "place"),
+    [
+        (Launch(service_manager="systemd"), "/etc/systemd/system/jupyterhub.service"),
+        (Launch(service_manager="systemd"), "/etc/systemd/system/jupyterhub-proxy.service"),
+        (Launch(service_manager="systemd"), "/usr/lib/systemd/system/jupyterhub.service"),
+        (Launch(service_manager="supervisor"), "/etc/init.d/jupyterhub"),
+        (Sudospawner(), "/etc/sudoers.d/jupyterhub"),
+    ],
+)
+def test_units_scripts_and_rules_of_another_hub_are_known_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, stage: Stage, place: str
+) -> None:
+    """Whatever ports and folders are chosen: their places are fixed."""
+    glance = safe_files.glance
+
+    def theirs(path: Path) -> bytes:
+        return b"[Unit]\nDescription=our hub\n" if str(path) == place else glance(path)
+
+    monkeypatch.setattr(facts, "is_root", lambda: True)
+    monkeypatch.setattr(safe_files, "glance", theirs)
+    asked = [check for check in stage.at_start() if check.what.endswith(place)]
+    assert [(check.status, check.found) for check in asked] == [
+        ("failed", "is there, and the runbook did not make it")
+    ]

@@ -42,7 +42,7 @@ def test_where_some_do_not_end_it_says_so(monkeypatch: pytest.MonkeyPatch) -> No
 def test_where_it_cannot_be_looked_the_account_is_kept(programs: FakePrograms) -> None:
     programs.add("find", "echo broken >&2; exit 3")
     with pytest.raises(StageError, match="/ could not be looked through"):
-        remains.disarm_files(remains.LOWEST_UNUSED)
+        remains.disarm_files(remains.LOWEST_UNUSED, [])
 
 
 def test_file_systems_of_this_machine_that_heed_setuid_are_looked_at() -> None:

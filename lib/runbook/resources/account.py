@@ -141,9 +141,8 @@ class User(Resource):
             uids = [e.pw_uid for e in pwd.getpwall() if e.pw_name == self.name]
             for uid in uids:
                 remains.remove_jobs(self.name, uid)
-                if 0 < uid < facts.first_person():  # of a program, not of a person who works
-                    remains.end_processes(uid)
-                    remains.disarm_files(uid)
+            for uid, gid in _of_program(self.name):
+                remains.withdraw(uid, [gid])
             machine.run(["userdel", *home, self.name])
 
 
@@ -176,6 +175,14 @@ class Membership(Resource):
     def restore(self, state: MembershipState, backups: Path) -> None:
         if not state.member and self.user in facts.members(self.group):
             machine.run(["gpasswd", "--delete", self.user, self.group])
+            for uid, _ in _of_program(self.user):
+                remains.withdraw(uid, [grp.getgrnam(self.group).gr_gid])
+
+
+def _of_program(name: str) -> list[tuple[int, int]]:
+    """Uid and gid of the account, where it is a program's, not of a person who works."""
+    entries = [entry for entry in pwd.getpwall() if entry.pw_name == name]
+    return [(e.pw_uid, e.pw_gid) for e in entries if 0 < e.pw_uid < facts.first_person()]
 
 
 def _is_skeleton(path: Path, home: Path) -> bool:

@@ -5,9 +5,11 @@ Its number may be given to the next account, which would have all that.
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from importlib.resources import as_file, files
 from itertools import count
@@ -26,6 +28,8 @@ NOT_NUMBERS = (65534, 65535)
 ENDING_SECONDS = 60
 #: To look through the disks for files of one account; millions of files take minutes.
 LOOKING_SECONDS = 1800
+#: As often as files are looked for that somebody arms again.
+ROUNDS = 5
 #: Where cron(8), atd(8) and systemd (loginctl enable-linger) keep what they start for an account.
 JOBS = ("/var/spool/cron", "/var/lib/systemd/linger")
 #: Folders of other computers, which it could not have been armed for here.
@@ -83,25 +87,77 @@ def hand_over(path: Path) -> bool:
     return bool(found)
 
 
-def disarm_files(uid: int) -> None:
-    """Take setuid and setgid from every file of ``uid`` on this machine's own file systems.
+def withdraw(uid: int, gids: Collection[int]) -> None:
+    """End all that runs with the rights of an account or of its groups, and disarm its files.
+
+    What others start meanwhile through such a file is ended, too.
+
+    Raises
+    ------
+    StageError
+        where that comes to no end, or the disks could not be looked through.
+    """
+    for _ in range(ROUNDS):
+        end_processes(uid)
+        armed = disarm_files(uid, gids)
+        end_bearers(gids)
+        end_processes(uid)
+        if not armed:
+            return
+    raise StageError(
+        f"files with the rights of {uid} are made as fast as they lose them: {armed[0]}",
+        "see who starts them (ps axo user,pid,args), end that, then run again",
+    )
+
+
+def disarm_files(uid: int, gids: Collection[int]) -> list[str]:
+    """Take setuid and setgid from every file of ``uid`` on this machine's own file systems, and
+    setgid from those of ``gids`` that root does not own; their paths.
 
     Raises
     ------
     StageError
         where they could not all be looked through.
     """
+    found = []
+    groups = [word for gid in gids for word in ("-o", "-group", str(gid), "-perm", "/2000")]
+    armed = ["-type", "f", "(", "-user", str(uid), "-perm", "/6000", *groups, ")"]
     for place in sorted(_armed()):
         with as_file(files(programs) / "disarm.py") as program:
-            execute = ["-execdir", sys.executable, "-I", str(program), str(uid), "{}", "+"]
-            armed = ["-type", "f", "-user", str(uid), "-perm", "/6000"]
-            look = ["find", place, "-xdev", *armed, *execute]
+            words = [str(uid), ",".join(map(str, gids)), "{}", "+"]
+            execute = ["-execdir", sys.executable, "-I", str(program), *words]
+            look = ["find", place, "-xdev", *armed, "-not", "-user", "0", "-print", *execute]
             done = machine.run(look, check=False, timeout=LOOKING_SECONDS)
         if done.returncode not in (0, 1):  # 1: something went away meanwhile
             raise StageError(
                 f"{place} could not be looked through for files with the rights of {uid}",
                 f"{(done.stderr.splitlines() or ['no word'])[0]}; then run again",
             )
+        found += done.stdout.splitlines()
+    return found
+
+
+def end_bearers(gids: Collection[int]) -> None:
+    """Kill what runs with one of the groups, and has it from no program of root's.
+
+    Raises
+    ------
+    StageError
+        where some do not end.
+    """
+    deadline = time.monotonic() + ENDING_SECONDS
+    while left := [process for process in psutil.process_iter() if _bears(process, gids)]:
+        if time.monotonic() > deadline:
+            pids = ", ".join(str(process.pid) for process in left[:5])
+            groups = ", ".join(map(str, gids))
+            raise StageError(
+                f"processes with the group {groups} do not end: {pids}",
+                "see what they are (ps -o pid,user,args), end them, then run again",
+            )
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=1)
 
 
 def _armed() -> set[str]:
@@ -122,6 +178,17 @@ def _run_program(name: str, *words: str) -> None:
 def _uids(process: psutil.Process) -> Iterator[int]:
     with suppress(psutil.NoSuchProcess):
         yield from process.uids()
+
+
+def _bears(process: psutil.Process, gids: Collection[int]) -> bool:
+    """As chage(1) of Debian has the group shadow, for a moment, whoever starts it."""
+    try:
+        if process.uids().effective == 0 or not {*process.gids()} & {*gids}:
+            return False
+        program = os.stat(f"/proc/{process.pid}/exe")
+        return not (program.st_uid == 0 and program.st_mode & stat.S_ISGID)
+    except (psutil.Error, OSError):
+        return False  # it has ended
 
 
 def _runs_as(process: psutil.Process, uid: int) -> bool:

@@ -13,6 +13,7 @@ from runbook.resources import File, Resource
 from runbook.resources.file import look
 from runbook.stages.older_hub import older_hubs
 from runbook.stages.places import claimed_by_others, replaceable_by_others
+from runbook.templates import HEADER
 
 ANOTHER_FOLDER = "name a folder that is not there yet"
 
@@ -76,6 +77,18 @@ def of_another_hub(state: Path, account: str) -> Iterator[Check]:
         why = f"belongs to {found.owner}, with the database and the secrets of its hub"
         keep = f"keep hub_user: {found.owner}, or name another state_dir; or begin anew"
         yield Check("failed", f"state_dir {state}", why, f"{keep}, after ./runbook undo all")
+
+
+def made_here(what: str, path: Path, remedy: str) -> Iterator[Check]:
+    """A file at a place that cannot be chosen: what another one has put there is not replaced."""
+    try:
+        ours = HEADER in safe_files.glance(path).decode(errors="replace")
+    except FileNotFoundError:
+        return
+    except OSError:
+        ours = False
+    if not ours:
+        yield Check("failed", f"{what} {path}", "is there, and the runbook did not make it", remedy)
 
 
 def only_files(folder: Path) -> Iterator[Check]:

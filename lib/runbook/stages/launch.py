@@ -25,7 +25,7 @@ from runbook.resources import (
 from runbook.stages.address import PORTS, Address
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured
-from runbook.stages.folders import writable
+from runbook.stages.folders import made_here, writable
 from runbook.stages.inputs import read_by_hub, read_by_proxy
 from runbook.stages.listening import apart, free, of_this_machine
 from runbook.stages.managed import HUB, PROXY, Managed
@@ -61,6 +61,18 @@ class Launch(Managed, Configured, Address, Stage):
         yield self.cut_off(self.hub_port)
         if facts.is_root():
             yield from writable("what starts at boot", UNITS if self.uses_systemd else INIT)
+            yield from self._places()
+
+    def _places(self) -> Iterator[Check]:
+        """Where units stand, of packages too, or the script of init."""
+        if not self.uses_systemd:
+            away = f"stop it ({INIT / HUB} stop), and move it away"
+            yield from made_here("the script", INIT / HUB, away)
+            return
+        for name in (HUB, PROXY):
+            for folder in (UNITS, Path("/usr/lib/systemd/system")):
+                away = f"systemctl disable --now {name}, and move it away"
+                yield from made_here("the unit", folder / f"{name}.service", away)
 
     def checks(self) -> Iterator[Check]:
         config = Path(self.config_dir) / "jupyterhub_config.py"

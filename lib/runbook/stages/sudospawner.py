@@ -12,7 +12,7 @@ from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount, probe_acco
 from runbook.resources import File, Group, Resource
 from runbook.stages.base import Stage
 from runbook.stages.configure import Configured, hub_account
-from runbook.stages.folders import writable
+from runbook.stages.folders import made_here, writable
 from runbook.stages.notebook_folder import usable
 from runbook.stages.parameters import NotebookFolder, ServiceManager
 from runbook.stages.starting import start_script
@@ -42,6 +42,7 @@ class Sudospawner(Configured, NotebookFolder, ServiceManager, Stage):
         yield from usable(self.notebook_dir, self.user_group)
         if facts.is_root():
             yield from writable("the sudo rule", RULE)
+            yield from made_here("the sudo rule", RULE, f"look at it, and move it away: {RULE}")
             yield from writable("accounts", Path("/etc/passwd"))
 
     def checks(self) -> Iterator[Check]:
