@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets as _random
 from collections.abc import Iterable
 from functools import lru_cache
@@ -16,7 +17,7 @@ from typing import Any
 
 from runbook.masking import MASK, SHORTEST, Masker
 
-__all__ = ["MASK", "SHORTEST", "listen", "make", "redact", "register"]
+__all__ = ["MASK", "SHORTEST", "found", "is_made", "listen", "make", "redact", "register"]
 
 #: The file that a kernel tells the runner its secrets by; unset when a notebook is stepped through.
 CHANNEL_VARIABLE = "RUNBOOK_SECRETS"
@@ -113,6 +114,19 @@ def _hear() -> None:
         _channels[path] = read + len(lines) + len(newline)
         for line in lines.splitlines():
             _registered.update(json.loads(line))
+
+
+def is_made(text: str) -> bool:
+    """Whether it is as `make` makes them."""
+    return re.fullmatch(r"[0-9a-f]{64}", text) is not None
+
+
+def found(text: str) -> str:
+    """``text``, from a file that others can write; registered where it is as `make` makes them.
+
+    With anything else they would choose what is masked. A secret that was given is registered.
+    """
+    return register(text) if is_made(text) else text
 
 
 def make(length: int = 32) -> str:

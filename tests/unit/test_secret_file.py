@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fakes import mode
 
-from runbook import secrets
+from runbook import facts, secrets
 from runbook.errors import PlanError
 from runbook.plan import Plan
 from runbook.resources import SecretFile
@@ -127,3 +127,34 @@ def test_what_stands_in_the_place_of_a_secret_is_refused(
     file = SecretFile(path, *ours)
     with pytest.raises(PlanError, match=f"{path}"):
         file.change(file.read())
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [("0f" * 32, True), ("0F" * 32, False), ("failed\nstatus\nmetadata", False), ("", False),
+     (f"{'0f' * 32}\nunchanged", False), ("jupyterhub", False)],
+)  # fmt: skip
+def test_another_account_does_not_choose_what_is_masked(
+    path: Path, ours: Owner, monkeypatch: pytest.MonkeyPatch, text: str, good: bool
+) -> None:
+    path.write_text(text + "\n")
+    path.chmod(0o600)
+    monkeypatch.setattr(facts, "current_user", lambda: "root")
+    file = SecretFile(path, *ours)
+    if good:
+        assert file.change(file.read()) is None
+    else:
+        with pytest.raises(PlanError, match="64 hexadecimal digits") as caught:
+            file.change(file.read())
+        assert caught.value.remedy.endswith(f"rm {path}")
+        with pytest.raises(PlanError):
+            file.apply()
+    assert secrets.redact("status failed metadata jupyterhub") == (
+        "status failed metadata jupyterhub"
+    )
+
+
+def test_what_was_found_is_masked_where_it_was_made_here() -> None:
+    made = "0f" * 32
+    assert [secrets.found(text) for text in (made, "unchanged")] == [made, "unchanged"]
+    assert secrets.redact(f"{made} unchanged") == f"{secrets.MASK} unchanged"

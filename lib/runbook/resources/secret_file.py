@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from runbook import safe_files, secrets
+from runbook import facts, safe_files, secrets
+from runbook.errors import PlanError
 from runbook.resources.base import Change, unified
 from runbook.resources.file import FileState, Owned, look, refuse
 
@@ -30,7 +31,7 @@ class SecretFile(Owned):
         refuse(self.path, state, kinds=("folder", "link", "other"), wanted="file")
         if state.kind == "absent":
             return self._attribute_change("create", "secret file", state)
-        present = safe_files.text(self.path).strip()
+        present = self._present()
         if self.value and present != self.value:
             diff = unified(secrets.MASK, f"{secrets.MASK} (another one)", self.path)
             return Change("update", f"secret file {self.path}", diff)
@@ -39,11 +40,26 @@ class SecretFile(Owned):
         secrets.register(present)
         return None
 
+    def _present(self) -> str:
+        """What the file holds.
+
+        Who can write it would choose what is masked, in every record: so in the file of another
+        account only what is made here counts as a secret. Raises PlanError for anything else.
+        """
+        present = safe_files.text(self.path).strip()
+        theirs = self.owner != facts.current_user()
+        if theirs and not self.value and not secrets.is_made(present):
+            what = f"{self.path} does not hold what the runbook makes, 64 hexadecimal digits"
+            raise PlanError(
+                what, f"see who has written to it, then have it made anew: rm {self.path}"
+            )
+        return present
+
     def apply(self) -> None:
         value = self.value
         if not value:
             there = look(self.path).kind == "file"
-            value = safe_files.text(self.path).strip() if there else secrets.make()
+            value = self._present() if there else secrets.make()
         secrets.register(value)
         owner = (self.owner, self.group)
         safe_files.write(self.path, f"{value}\n".encode(), mode=self.mode, owner=owner)

@@ -92,7 +92,7 @@ class Services(Configured, Ports, HubServices, Stage):
 
     def token_works(self, service: Mapping[str, Any], url: str, verify: bool | str = True) -> Check:
         """Whether the hub at ``url`` knows the service by its token, and lets it list the users."""
-        token = secrets.register(safe_files.text(self.tokens / service["name"]).strip())
+        token = secrets.found(safe_files.text(self.tokens / service["name"]).strip())
         lists = "list:users" in service["scopes"]
         what = f"the token of {service['name']} {'lists the users' if lists else 'is known'}"
         try:

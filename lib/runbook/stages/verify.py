@@ -173,7 +173,7 @@ class Verify(Survival, Services, Handlers, Login, Stage):
 
     def _api(self) -> ServiceClient:
         """The hub's API with a token that is good for the probe's own record and no more."""
-        token = secrets.register(safe_files.text(self.tokens / VERIFIER).strip())
+        token = secrets.found(safe_files.text(self.tokens / VERIFIER).strip())
         return ServiceClient(self.local_url, token, self.verify_tls)
 
     def _is_known(self) -> bool:
