@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from runbook import secrets
+from runbook import safe_files, secrets
 from runbook.errors import ParameterError
 from runbook.masking import SHORTEST
+from runbook.safe_paths import PlantedError
 
 #: Names of the environment variables that hold secrets, for the kernels, separated by blanks.
 NAMES_VARIABLE = "RUNBOOK_SECRET_NAMES"
@@ -61,7 +62,10 @@ def variable_names() -> set[str]:
 
 def _read(path: str) -> tuple[str, str]:
     try:
-        return Path(path).expanduser().read_text().strip(), f"the file {path} is empty"
+        text = safe_files.read(Path(path).expanduser()).decode()
+        return text.strip(), f"the file {path} is empty"
+    except PlantedError as error:
+        return "", error.message
     except UnicodeDecodeError:
         return "", f"the file {path} is not text"
     except (OSError, RuntimeError, ValueError) as error:  # no such home; no path at all

@@ -228,3 +228,14 @@ def test_units_scripts_and_rules_of_another_hub_are_known_at_the_start(
     assert [(check.status, check.found) for check in asked] == [
         ("failed", "is there, and the runbook did not make it")
     ]
+
+
+@pytest.mark.parametrize(
+    ("unit", "stop"), [("old-hub.service", "systemctl disable --now old-hub.service"), ("", "kill")]
+)
+def test_an_older_hub_is_stopped_by_the_unit_that_would_start_it_again(
+    monkeypatch: pytest.MonkeyPatch, unit: str, stop: str
+) -> None:
+    monkeypatch.setattr(older_hub, "unit_of", lambda pid: unit)
+    found = hub(Path("/srv/hub/jupyterhub_config.py"), pid=os.getpid())
+    assert f"stop it ({stop}" in OlderHub(found, (os.getpid(),)).check().remedy

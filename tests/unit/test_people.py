@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from fakes import FakePrograms
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 
-from runbook import facts
+from runbook import facts, safe_paths
 from runbook.stages import Pam
 from runbook.stages.people import Person, listed
+from runbook.stages.spreadsheet import WIDEST, rows_of
 
 
 def csv(folder: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -240,3 +241,37 @@ def test_accounts_that_nobody_is_asked_to_make_fail(monkeypatch: pytest.MonkeyPa
     stage = Pam(users=["ann", "bob"], admins=["carol"])
     [told] = [c for c in stage.at_start() if c.status == "failed"]
     assert (told.what, told.found) == ("accounts of the people", "missing: bob, carol")
+
+
+def test_in_a_file_that_others_can_write_no_reference_has_root_read_what_they_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "name,password\nann,\nben,file:/root/secret\n"
+    assert [person.name for person in read_people(csv(tmp_path, text))] == ["ann", "ben"]
+    monkeypatch.setattr(facts, "is_root", lambda: True)
+    theirs: list[object] = [object()]
+    monkeypatch.setattr(safe_paths, "foreign", lambda path: theirs[0])
+    said = refusal(csv(tmp_path, text))
+    assert "line 3: ben has a password by reference, in a file that others can write" in said
+    assert "line 2" not in said
+    theirs[0] = None
+    assert [person.name for person in read_people(csv(tmp_path, text))] == ["ann", "ben"]
+
+
+def test_an_xlsx_that_unpacks_to_more_than_a_city_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = xlsx(tmp_path, ["name"], ["ann"])
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("xl/more.xml", b" " * 101_000_000)
+    assert path.stat().st_size < 1_000_000
+    assert "unpacks to 101 MB: save it anew" in refusal(path)
+
+
+def test_cells_far_to_the_right_are_not_filled_up_to(tmp_path: Path) -> None:
+    """A sheet of many rows with one cell in column XFD would take gigabytes."""
+    path = xlsx(tmp_path, ["name"], ["ann"])
+    book = load_workbook(path)
+    book.worksheets[0]["XFD3"] = "here"
+    book.save(path)
+    assert max(len(row.cells) for row in rows_of(path)) == WIDEST

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fakes import mode, settle
 
+from runbook import facts
 from runbook.errors import PlanError
 from runbook.resources import (
     Directory,
@@ -22,6 +23,7 @@ from runbook.resources import (
     with_parents,
 )
 from runbook.resources.account import UserState
+from runbook.resources.base import archive
 
 Owner = tuple[str, str]
 
@@ -195,3 +197,20 @@ def test_a_program_s_file_that_was_there_gets_its_rights_back_and_stays(
     database.restore(before, backups)
     assert (path.read_text(), mode(path)) == ("accounts", 0o644)
     assert not (backups / "archive").exists()
+
+
+def test_what_goes_into_the_archive_is_closed_to_who_stands_in_it(
+    tmp_path: Path, backups: Path, monkeypatch: pytest.MonkeyPatch, ours: Owner
+) -> None:
+    monkeypatch.setattr(facts, "is_root", lambda: True)  # chown to root fails, and chmod does not
+    state = tmp_path / "state"
+    (state / "public").mkdir(parents=True)
+    (state / "public/file").touch()
+    (state / "public/elsewhere").symlink_to(tmp_path / "outside")
+    (tmp_path / "outside").touch()
+    for path in (state, state / "public", state / "public/file", tmp_path / "outside"):
+        path.chmod(0o777)
+    archive(state, backups)
+    (kept,) = (backups / "archive").rglob("state")
+    assert [mode(kept / name) for name in ("", "public", "public/file")] == [0o700] * 3
+    assert mode(tmp_path / "outside") == 0o777

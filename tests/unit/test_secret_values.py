@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,12 @@ def test_of_a_secret_of_several_lines_each_is_masked() -> None:
     secrets.register("-----BEGIN KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n")
     assert secrets.redact("it read MIIEvQIBADANBg") == f"it read {secrets.MASK}"
     assert secrets.redact("and kqhkiG9w0BAQEF") == f"and {secrets.MASK}"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe is a named pipe" in refusal(f"file:{tmp_path}/pipe")
+
+
+def test_a_file_without_an_end_is_refused() -> None:
+    assert "/dev/zero is a device" in refusal("file:/dev/zero")

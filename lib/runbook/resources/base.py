@@ -163,10 +163,20 @@ def archive(path: Path, backups: Path) -> None:
 
 
 def _have(path: Path) -> None:
-    """Give ``path`` and all below it to root: its account may go, and the next has its number."""
+    """Give ``path`` and all below it to root: its account may go, and the next has its number.
+
+    And close it, from above and folder by folder, before what is in it is looked at: somebody may
+    stand in one of them who could not come there now.
+    """
+    to_root = ["-execdir", "chown", "-h", "root:root", "--", "{}", ";"]
+    close = ["-execdir", "chmod", "go-rwx", "--", "{}"]
+    both = ["(", *to_root, ",", *close, ";", ")"]
+    machine.run(["find", path, "-xdev", "-type", "d", *both], check=False)
     ours = ["(", "-type", "d", "-o", "-links", "1", ")"]  # of a second name nobody knows whose
     give = ["-execdir", "chown", "-h", "root:root", "--", "{}", "+"]
     machine.run(["find", path, "-xdev", *ours, *give], check=False)
+    files = ["-type", "f", "-links", "1"]
+    machine.run(["find", path, "-xdev", *files, *close, "+"], check=False)
 
 
 def unified(before: str, after: str, path: Path | str) -> str:

@@ -12,7 +12,7 @@ import psutil
 from runbook import facts, safe_files
 from runbook.checks import Check
 from runbook.hub.doctor.installation import Installation, every
-from runbook.hub.doctor.services import is_proxy
+from runbook.hub.doctor.services import is_proxy, unit_of
 from runbook.hub.servers import api_port, servers
 from runbook.templates import HEADER
 
@@ -42,6 +42,9 @@ class OlderHub:
         service = self.found.service
         if service and service.manager == "systemd":
             return f"systemctl disable --now {service.name}"
+        units = sorted({unit for pid in self.pids if (unit := unit_of(pid))})
+        if units:  # a manager would start again what is only killed
+            return f"systemctl disable --now {' '.join(units)}"
         return "; ".join(self.found.stop())
 
     def _programs(self) -> Iterator[str]:

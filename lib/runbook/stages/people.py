@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runbook import references
+from runbook import facts, references, safe_paths
 from runbook.checks import Check
 from runbook.errors import ParameterError, together
 from runbook.params import nearest
@@ -17,7 +17,7 @@ from runbook.stages.spreadsheet import Row, rows_of
 
 COLUMNS = ("name", "password")
 FIRST_LINE = "give it a first line with the word name"
-SPELLING = "write it as getent passwd NAME shows it, or choose another"
+SPELLING = "write it as getent passwd NAME shows it, in lower case, or choose another"
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,11 @@ def _mistakes_of_header(place: str, header: list[str]) -> Iterator[Check]:
 
 def _add(found: Listed, path: Path, header: list[str], rows: list[Row]) -> None:
     lines: dict[str, int] = {}
+    theirs = facts.is_root() and safe_paths.foreign(path) is not None
     for row in (row for row in rows if any(row.cells)):
         cells = dict(zip(header, row.cells, strict=False))
         person = Person(cells.get("name", ""), cells.get("password", ""))
-        problem = _problem(person, lines)
+        problem = _problem(person, lines, theirs)
         if problem:
             found.mistakes.append(Check("failed", f"users_file {path}, line {row.line}", *problem))
         else:
@@ -86,8 +87,11 @@ def _add(found: Listed, path: Path, header: list[str], rows: list[Row]) -> None:
             found.people.append(person)
 
 
-def _problem(person: Person, lines: dict[str, int]) -> tuple[str, str] | None:
-    """What is wrong with ``person``, and what to do; None where nothing is."""
+def _problem(person: Person, lines: dict[str, int], theirs: bool) -> tuple[str, str] | None:
+    """What is wrong with ``person``, and what to do; None where nothing is.
+
+    In a file of ``theirs`` a reference would have root read what they like.
+    """
     name = person.name
     if why := why_no_name(name):
         return f"{name!r} is no account name: {why}", SPELLING
@@ -95,6 +99,9 @@ def _problem(person: Person, lines: dict[str, int]) -> tuple[str, str] | None:
         return why, "name the account of a person"
     if name in lines:
         return f"{name} is listed twice, in line {lines[name]} before", "leave one out"
+    if person.password and theirs:
+        why = "has a password by reference, in a file that others can write"
+        return f"{name} {why}", "give the file, and the folders above it, to root"
     try:
         if person.password:
             references.refuse_value(person.password, "password")

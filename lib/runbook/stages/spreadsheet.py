@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import ZipFile
 
 from runbook import safe_files
 from runbook.errors import ParameterError
@@ -14,6 +15,8 @@ from runbook.safe_paths import PlantedError
 
 #: Excel writes the one of its language between the cells, and a tab in its "Unicode text".
 SEPARATORS = ",;\t"
+#: Columns that are looked at, and bytes of an xlsx unpacked: enough for the people of a city.
+WIDEST, LARGEST = 100, 100_000_000
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -43,6 +46,8 @@ def rows_of(path: Path) -> list[Row]:
         raise ParameterError(f"cannot be read ({error.strerror})") from None
     except PlantedError as error:
         raise ParameterError(error.message, error.remedy) from None
+    except ParameterError:
+        raise
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ParameterError(
@@ -72,6 +77,10 @@ def _csv(data: bytes) -> Iterator[Row]:
 def _xlsx(data: bytes) -> Iterator[Row]:
     from openpyxl import load_workbook  # 0.2 s that every kernel would wait for
 
+    unpacked = sum(entry.file_size for entry in ZipFile(io.BytesIO(data)).infolist())
+    if unpacked > LARGEST:
+        raise ParameterError(f"unpacks to {unpacked / 1e6:,.0f} MB", "save it anew, or as csv")
     book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    for line, row in enumerate(book.worksheets[0].iter_rows(values_only=True), start=1):
+    rows = book.worksheets[0].iter_rows(values_only=True, max_col=WIDEST)
+    for line, row in enumerate(rows, start=1):
         yield Row(line, ["" if cell is None else str(cell).strip() for cell in row])
