@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from runbook.errors import RunbookError
 from runbook.safe_paths import PlantedError, holding, kind, numbers, opened
 
 #: Bytes. Nothing that the runbook reads is longer, and a sparse file may claim to be anything.
@@ -193,7 +194,12 @@ def move(path: Path, target: Path) -> None:
             if error.errno != errno.EXDEV:
                 raise
             source = f"/proc/{os.getpid()}/fd/{here}/{path.name}"
-            subprocess.run(["cp", "-a", "--", source, str(target)], check=True)
+            done = subprocess.run(["cp", "-a", "--", source, str(target)], capture_output=True)
+            if done.returncode:
+                remove_tree(target)
+                said = done.stderr.decode(errors="replace").splitlines() or ["no word"]
+                why = f"{path} cannot be copied to {target.parent}: {said[-1]}"
+                raise RunbookError(why, "make room there, or move it away by hand") from None
             remove_tree(Path(f"/proc/{os.getpid()}/fd/{here}/{path.name}"))
 
 

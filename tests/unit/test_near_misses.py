@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 from fakes import FakePrograms
 
-from runbook import facts
+from runbook import facts, remembered
 from runbook.hub.doctor import addresses as places
-from runbook.hub.doctor import probes_login, probes_ports, services
+from runbook.hub.doctor import installation, probes_login, probes_ports, services
 from runbook.hub.doctor.addresses import addresses
 from runbook.hub.doctor.probes_login import group_not_in_force, shadow_closed
 from runbook.hub.doctor.probes_ports import hub_port_browsed, proxy_stopped
@@ -28,6 +28,7 @@ from runbook.hub.doctor.probes_spawn import versions_differ
 from runbook.hub.doctor.setting import assign
 from runbook.hub.doctor.sight import Sight
 from runbook.hub.lint import Finding
+from runbook.templates import HEADER
 
 
 def a_sight(**known: Any) -> Any:
@@ -396,3 +397,47 @@ def test_a_setting_that_is_nowhere_goes_to_the_end_of_the_own_file(tmp_path: Pat
     )
     sight.configuration = None
     assert "c.JupyterHub.port = 80" in assign(sight, "JupyterHub", "port", "80")
+
+
+# Whose hub it is.
+
+
+def by_hand(config: Path) -> installation.Installation:
+    return installation._by_hand("", config, "/bin/true", installation._owner(config), "/bin")
+
+
+@pytest.mark.parametrize(
+    ("text", "folder_of", "account"),
+    [
+        (f"# {HEADER}\n", "root", "hub"),
+        (f"# {HEADER}\n", "ann", "ann"),
+        ("c = get_config()\n", "root", "root"),
+    ],
+)
+def test_a_hub_of_the_runbook_s_that_is_not_there_is_that_of_the_account_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, folder_of: str, account: str
+) -> None:
+    config = tmp_path / "jupyterhub_config.py"
+    config.write_text(text)
+    remembered.keep(remembered.Remembered({"hub_user": remembered.Entry("hub")}), "run")
+    monkeypatch.setattr(facts, "user_exists", lambda name: name == "hub")
+    monkeypatch.setattr(Path, "owner", lambda self: folder_of)
+    assert by_hand(config).account == account
+
+
+@pytest.mark.parametrize("account", ["root", ""])
+def test_root_executes_no_configuration_that_others_could_have_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: str
+) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr(facts, "is_root", lambda: True)
+
+    def as_writer(file: Path) -> list[str]:
+        asked.append(file)
+        return ["as them"]
+
+    monkeypatch.setattr(installation, "as_writer", as_writer)
+    config = tmp_path / "jupyterhub_config.py"
+    found = installation.Installation("", config, Path("/p"), account, tmp_path, "/bin", ())
+    assert found.as_hub() == ["as them"]
+    assert asked == [config]

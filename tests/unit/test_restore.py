@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import mode, settle
+from fakes import FakePrograms, mode, settle
 
-from runbook import facts
-from runbook.errors import PlanError
+from runbook import facts, safe_files
+from runbook.errors import PlanError, RunbookError
 from runbook.resources import (
     Directory,
     File,
@@ -20,6 +21,7 @@ from runbook.resources import (
     Resource,
     StateFile,
     User,
+    base,
     with_parents,
 )
 from runbook.resources.account import UserState
@@ -214,3 +216,36 @@ def test_what_goes_into_the_archive_is_closed_to_who_stands_in_it(
     (kept,) = (backups / "archive").rglob("state")
     assert [mode(kept / name) for name in ("", "public", "public/file")] == [0o700] * 3
     assert mode(tmp_path / "outside") == 0o777
+
+
+def test_the_archive_is_beside_the_journal_where_that_is_nearer(
+    tmp_path: Path, backups: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/var may be a file system of its own."""
+    record = tmp_path / "record"
+    record.mkdir()
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("RUNBOOK_RUN_DIR", str(record))
+    monkeypatch.setattr(base, "_device", lambda path: int(path == record))
+    archive(tmp_path / "state", backups)
+    assert [p.name for p in (backups.parent / "archive").rglob("state")] == ["state"]
+    assert list(record.iterdir()) == []
+
+
+def test_what_cannot_be_copied_to_another_file_system_stays_and_is_named(
+    tmp_path: Path, programs: FakePrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs.add("cp", "mkdir -p $4/half; echo 'cp: disk full' >&2; exit 1")
+    (tmp_path / "state").mkdir()
+
+    def elsewhere(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "another device")
+
+    monkeypatch.setattr(os, "rename", elsewhere)
+    with pytest.raises(
+        RunbookError, match=r"state cannot be copied to .*: cp: disk full"
+    ) as caught:
+        safe_files.move(tmp_path / "state", tmp_path / "kept")
+    assert "make room" in caught.value.remedy
+    assert (tmp_path / "state").exists()
+    assert not (tmp_path / "kept").exists()

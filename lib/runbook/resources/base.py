@@ -148,8 +148,14 @@ def extent(*paths: Path) -> str:
 
 
 def archive(path: Path, backups: Path) -> None:
-    """Move what programs or people wrote at ``path`` beside the record of the present run."""
-    folder = Path(os.environ.get("RUNBOOK_RUN_DIR") or backups) / "archive"
+    """Move what programs or people wrote at ``path`` beside the record of the present run.
+
+    Beside the journal, where only that is on the same file system: to copy what others have made
+    may come to no end, or not go at all.
+    """
+    record = Path(os.environ.get("RUNBOOK_RUN_DIR") or backups)
+    near = [place for place in (record, backups.parent) if _device(place) == _device(path)]
+    folder = (near or [record])[0] / "archive"
     target = folder / path.relative_to("/")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -160,6 +166,12 @@ def archive(path: Path, backups: Path) -> None:
     safe_files.move(path, kept)
     if facts.is_root():
         _have(kept)
+
+
+def _device(path: Path) -> int:
+    """The file system of ``path``, or of where it is to be made."""
+    there = next(place for place in (path, *path.parents) if place.exists())
+    return there.lstat().st_dev
 
 
 def _have(path: Path) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psutil
 
-from runbook import facts, machine, remembered
+from runbook import facts, machine, remembered, safe_files
 from runbook.hub.doctor.services import Service, all_services, is_hub, is_proxy, unit_of
-from runbook.hub.installed import interpreter
+from runbook.hub.installed import as_writer, interpreter
+from runbook.templates import HEADER
 
 #: Where hubs are installed by this runbook, by conda and "the hard way", and The Littlest one.
 PREFIXES = ("/opt/jupyterhub", "~/.local/share/jupyterhub-runbook/hub", "/opt/tljh/hub",
@@ -65,11 +66,14 @@ class Installation:
     def as_hub(self) -> list[str]:
         """The words that run a command as the hub's account: root must not run what it may write.
 
-        Empty where it is our own account, or where we could not become it. A process may have a
-        number that no account has: that is its name then.
+        Empty where it is our own account, or where we could not become it; of a hub of root's they
+        are those of who else could have written its configuration, which is code. A process may
+        have a number that no account has: that is its name then.
         """
-        if not facts.is_root() or self.account in ("", "root"):
+        if not facts.is_root():
             return []
+        if self.account in ("", "root"):
+            return as_writer(self.config)
         try:
             entry = pwd.getpwnam(self.account)
         except KeyError:
@@ -182,15 +186,21 @@ def _lying(config: Path | None) -> Iterator[Installation]:
     for file in [Path(os.path.abspath(config))] if config else known:
         if program and file.exists():
             own = f"{os.path.dirname(program)}:{SYSTEM_PATH}"
-            yield _by_hand(f"{program} and {file}", file, program, _owner(file.parent), own)
+            yield _by_hand(f"{program} and {file}", file, program, _owner(file), own)
 
 
-def _owner(folder: Path) -> str:
-    """Whose folder it is: a hub that is not there was most likely that account's."""
+def _owner(config: Path) -> str:
+    """Whose folder it is: a hub that is not there was most likely that account's; one of the
+    runbook's is that of the account in force, to which nothing of its configuration belongs."""
     try:
-        return folder.owner()
+        owner = config.parent.owner()
+        ours = owner == "root" and HEADER in safe_files.glance(config).decode(errors="replace")
     except KeyError:
         return facts.current_user()
+    except OSError:
+        return owner
+    known = [name for name in remembered.values_of("hub_user") if ours and facts.user_exists(name)]
+    return known[0] if known else owner
 
 
 def _by_hand(how: str, config: Path, program: str, account: str, path: str) -> Installation:
