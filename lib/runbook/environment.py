@@ -51,11 +51,12 @@ def is_of_registry(setting: str) -> bool:
 def search_path() -> str:
     """PATH, with the folders of the system's own tools, which su(1) and cron leave out.
 
-    Root finds those first. An empty entry would mean the working folder.
+    Root finds those first. An entry that is not absolute would mean the working folder, or one in
+    it, and find(1) executes nothing then.
     """
     given = os.environ.get("PATH", "")
     both = f"{SYSTEM}:{given}" if os.geteuid() == 0 else f"{given}:{SYSTEM}"
-    return ":".join(dict.fromkeys(filter(None, both.split(":"))))
+    return ":".join(dict.fromkeys(filter(os.path.isabs, both.split(":"))))
 
 
 def _certificates() -> dict[str, str]:

@@ -163,3 +163,13 @@ def test_the_launcher_takes_nothing_of_its_caller_s_but_the_way_to_the_registrie
     assert mask == "0022"
     handed_on = {line.partition("=")[0] for line in lines if line.endswith("=given")}
     assert handed_on == set(REACH)
+
+
+@pytest.mark.parametrize("entry", ["", ".", "bin", "./node_modules/.bin"])
+def test_no_entry_of_the_path_depends_on_where_somebody_is(
+    monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    monkeypatch.setenv("PATH", f"/usr/bin:{entry}:/opt/own/bin")
+    found = environment.search_path().split(":")
+    assert entry not in found
+    assert {"/usr/bin", "/opt/own/bin"} <= {*found}

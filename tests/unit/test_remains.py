@@ -39,8 +39,9 @@ def test_where_some_do_not_end_it_says_so(monkeypatch: pytest.MonkeyPatch) -> No
         remains.end_processes(os.getuid())
 
 
-def test_where_it_cannot_be_looked_the_account_is_kept(programs: FakePrograms) -> None:
-    programs.add("find", "echo broken >&2; exit 3")
+@pytest.mark.parametrize("end", ["echo broken >&2; exit 3", "echo no -execdir here >&2; exit 1"])
+def test_where_it_cannot_be_looked_the_account_is_kept(programs: FakePrograms, end: str) -> None:
+    programs.add("find", end)
     with pytest.raises(StageError, match="/ could not be looked through"):
         remains.disarm_files(remains.LOWEST_UNUSED, [])
 
@@ -67,3 +68,34 @@ def test_what_another_account_executes_has_no_terminal_of_ours(
     assert machine.run(session).stdout == "False\n"
     monkeypatch.setattr(machine, "is_for_another", lambda words: True)
     assert machine.run(session).stdout == "True\n"
+
+
+def test_files_that_are_armed_again_and_again_keep_the_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    rounds = iter([["/tmp/armed"]] * 2 + [[]])
+    monkeypatch.setattr(remains, "end_processes", lambda uid: said.append("end"))
+    monkeypatch.setattr(remains, "end_bearers", lambda gids: said.append("groups"))
+
+    def disarm_files(uid: int, gids: list[int]) -> list[str]:
+        said.append("d")
+        return next(rounds)
+
+    monkeypatch.setattr(remains, "disarm_files", disarm_files)
+    remains.withdraw(7, [8])
+    assert said == ["end", "d", "groups", "end"] * 3
+    monkeypatch.setattr(remains, "disarm_files", lambda uid, gids: ["/tmp/armed"])
+    with pytest.raises(StageError, match="as fast as they lose them: /tmp/armed"):
+        remains.withdraw(7, [8])
+
+
+def test_a_process_has_a_group_from_a_program_of_root_s_or_from_somebody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = psutil.Process()
+    assert remains._bears(process, [process.gids().saved])
+    assert not remains._bears(process, [process.gids().saved + 1])
+    setgid = os.stat_result((0o102755, *[0] * 9))
+    monkeypatch.setattr(os, "stat", lambda path: setgid)
+    assert not remains._bears(process, [process.gids().saved])

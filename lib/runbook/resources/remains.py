@@ -128,7 +128,8 @@ def disarm_files(uid: int, gids: Collection[int]) -> list[str]:
             execute = ["-execdir", sys.executable, "-I", str(program), *words]
             look = ["find", place, "-xdev", *armed, "-not", "-user", "0", "-print", *execute]
             done = machine.run(look, check=False, timeout=LOOKING_SECONDS)
-        if done.returncode not in (0, 1):  # 1: something went away meanwhile
+        refused = done.returncode == 1 and "-execdir" in done.stderr
+        if done.returncode not in (0, 1) or refused:  # 1: something went away meanwhile
             raise StageError(
                 f"{place} could not be looked through for files with the rights of {uid}",
                 f"{(done.stderr.splitlines() or ['no word'])[0]}; then run again",
