@@ -129,7 +129,8 @@ def _story(run: Run) -> Iterator[Text | Table]:
     yield Text(f"{run.summary}  {run.params_shown}, {run.host['name']}, {duration(run.seconds)}")
     for told in run.edited:
         yield Text(f"! {told}", style="yellow")
-    if wrong := failure.of(run):
+    wrong = failure.of(run) if run.status != "running" else None
+    if wrong:
         yield Text.assemble(
             ("\nWhat failed   ", "bold"), f"{wrong.stage}, {wrong.step}".rstrip(", "),
             ("\nWhy           ", "bold"), f"{wrong.why}\n{wrong.details}".rstrip(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,10 +95,13 @@ def remove_stale() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         maker = folder.name.removeprefix(PREFIX).partition("-")[0]
         # Anybody may make such a name: in a folder for all, only what is ours is ours.
-        ours = not folder.is_symlink() and folder.stat().st_uid == os.geteuid()
-        if ours and maker.isdigit() and not psutil.pid_exists(int(maker)):
-            _end_all(folder)
-            shutil.rmtree(folder, ignore_errors=True)
+        # And they may make and remove them all the time.
+        with suppress(OSError):
+            found = folder.lstat()
+            ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+            if ours and maker.isdigit() and not psutil.pid_exists(int(maker)):
+                _end_all(folder)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end_gently(kernel: int | None) -> None:

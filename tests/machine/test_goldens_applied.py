@@ -149,7 +149,7 @@ def test_the_comparison_sees_an_output_that_is_missing_and_an_error() -> None:
         ("I am runbook-probe (uid 1000)", "I am runbook-probe (uid 1001)"),
         (" disk   11.3 GiB free", " disk   9.8 GiB free"),
         (" parameters (SHA-256)   6c24d14e67bae675", " parameters (SHA-256)   0123456789abcdef"),
-        (" node   v22.20.0\n ────", " node   v24.1.10\n ─────"),
+        (" node   22.20.0\n ───", " node   24.1.10\n ────"),
         ("[exit 0, 0.03 s]", "[exit 0, 12.50 s]"),
         ("file /x: 1 command, 0.3 s", "file /x: 1 command,\n12.5 s"),
         ("added 38 packages in 2s", "added 40 packages in 812ms"),

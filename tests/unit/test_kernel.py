@@ -12,7 +12,7 @@ import psutil
 import pytest
 from fakes import mode
 
-from runbook.kernel import Kernel
+from runbook.kernel import Kernel, remove_stale
 
 SECONDS = 300  # a deadline, for a loaded computer as well
 CHILD = "__import__('subprocess').Popen(['sleep', '600']).pid"
@@ -84,3 +84,12 @@ def test_stopping_a_kernel_twice_is_no_error(folder: Path) -> None:
     kernel = Kernel(folder, {})
     kernel.stop()
     kernel.stop()
+
+
+def test_names_that_others_make_and_remove_all_the_time_are_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    gone = tmp_path / "runbook-kernel-900033-x"
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([gone]))
+    remove_stale()

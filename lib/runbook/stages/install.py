@@ -122,7 +122,7 @@ class Install(Paths, Python, HubAccount, ServiceManager, Stage):
     def versions(self) -> Mapping[str, str]:
         found = dict(self._environment().read().packages or {})
         names = [*PINNED, *(name for name in ("supervisor",) if name in found)]
-        own_node = machine.run([self.bin / "node", "--version"]).stdout.strip()
+        own_node = machine.run([self.bin / "node", "--version"]).stdout.strip().lstrip("v")
         proxy = machine.run([self.bin / "configurable-http-proxy", "--version"], env=self._path())
         shown = {name: found.get(name, "") for name in names}
         return {**shown, "node": own_node, "configurable-http-proxy": proxy.stdout.strip()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from traitlets import Bool, Unicode
@@ -114,9 +113,21 @@ class Undo(Stage):
             what = f"{each.service} runs, with what it had before"
             yield Check.that(each.service.running(), what, remedy=DOCTOR)
         hub = _hub_in_force() if resumed and not self.dry_run else None
-        answer = hub and hub.answers()
-        if answer:  # what was taken back is taken back, also where it was a mistake that helped
-            yield replace(answer, status="ok" if answer.status == "ok" else "warning")
+        if hub:
+            yield _answers(hub)
+
+
+def _answers(hub: Launch) -> Check:
+    """Whether it does, waited for where it may be expected: between the runs of single stages the
+    units may be others than the configuration. What was taken back is taken back nevertheless."""
+    pending = [change.summary for change in hub.plan().changes]
+    if pending:
+        remedy = f"undo the run before, too, or ./runbook run --from {hub.name}"
+        return Check("warning", "the hub is not in step", f"{pending[0]} is to come", remedy)
+    answer = hub.answers()
+    if answer.status == "ok":
+        return answer
+    return Check("warning", f"the hub does not answer at {hub.local_url}", answer.found, DOCTOR)
 
 
 def _hub_in_force() -> Launch | None:
