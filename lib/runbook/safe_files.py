@@ -1,8 +1,7 @@
 """Files where others can write, too: what somebody has planted there misleads nobody.
 
 Every change of a file goes through here, and every look at one that somebody else could have put
-in place. Paths are walked as `runbook.safe_paths` says. Nothing here ever waits for
-a named pipe.
+in place. Paths are walked as `runbook.safe_paths` says. Nothing here waits for a named pipe.
 """
 
 from __future__ import annotations
@@ -141,10 +140,9 @@ def write(
 
 def give(path: Path, owner: str, group: str, mode: int) -> None:
     """Set owner, group and mode of a file or a folder."""
-    with opened(path) as descriptor:
-        here = f"/proc/self/fd/{descriptor}"  # fchown(2) does not take a descriptor of this kind
-        os.chown(here, *numbers(owner, group))
-        os.chmod(here, mode)
+    with opened(path) as found:  # fchown(2) does not take a descriptor of this kind
+        os.chown(f"/proc/self/fd/{found}", *numbers(owner, group))
+        os.chmod(f"/proc/self/fd/{found}", mode)
 
 
 def make_folder(path: Path) -> None:
@@ -187,20 +185,19 @@ def remove_tree(path: Path) -> None:
 def move(path: Path, target: Path) -> None:
     """Move whatever is at ``path`` to ``target``, also to another file system."""
     with holding(path) as folder, holding(target) as other:
-        here, there = folder.descriptor, other.descriptor
+        here = folder.descriptor
         try:
-            os.rename(path.name, target.name, src_dir_fd=here, dst_dir_fd=there)
+            os.rename(path.name, target.name, src_dir_fd=here, dst_dir_fd=other.descriptor)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             source = f"/proc/{os.getpid()}/fd/{here}/{path.name}"
-            done = subprocess.run(["cp", "-a", "--", source, str(target)], capture_output=True)
+            done = subprocess.run(["cp", "-a", "--", source, target], capture_output=True)
             if done.returncode:
                 remove_tree(target)
-                said = done.stderr.decode(errors="replace").splitlines() or ["no word"]
-                why = f"{path} cannot be copied to {target.parent}: {said[-1]}"
-                raise RunbookError(why, "make room there, or move it away by hand") from None
-            remove_tree(Path(f"/proc/{os.getpid()}/fd/{here}/{path.name}"))
+                why = f"{path} cannot be copied to {target.parent}: {done.stderr.decode()[-200:]}"
+                raise RunbookError(why, "make room there, or move it by hand") from None
+            remove_tree(Path(source))
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from runbook.hub.doctor.probes_services import start_too_slow, template_missing,
 from runbook.hub.doctor.probes_spawn import versions_differ
 from runbook.hub.doctor.setting import assign
 from runbook.hub.doctor.sight import Sight
+from runbook.hub.installed import account_of
 from runbook.hub.lint import Finding
 from runbook.templates import HEADER
 
@@ -403,7 +404,7 @@ def test_a_setting_that_is_nowhere_goes_to_the_end_of_the_own_file(tmp_path: Pat
 
 
 def by_hand(config: Path) -> installation.Installation:
-    return installation._by_hand("", config, "/bin/true", installation._owner(config), "/bin")
+    return installation._by_hand("", config, "/bin/true", account_of(config), "/bin")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runbook import facts, machine, safe_files
+from runbook import facts, machine, remembered, safe_files
 from runbook.safe_paths import foreign
+from runbook.templates import HEADER
 
 NOBODY = 65534  # the kernel's overflowuid
 
@@ -82,3 +83,17 @@ def acting_as(who: tuple[int, int] | None) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(0)
         os.setgroups(groups)
+
+
+def account_of(config: Path) -> str:
+    """Whose folder it is: a hub that is not there was most likely that account's; one of the
+    runbook's is that of the account in force, to which nothing of its configuration belongs."""
+    try:
+        owner = config.parent.owner()
+        ours = owner == "root" and HEADER in safe_files.glance(config).decode(errors="replace")
+    except KeyError:
+        return facts.current_user()
+    except OSError:
+        return owner
+    known = [name for name in remembered.values_of("hub_user") if ours and facts.user_exists(name)]
+    return known[0] if known else owner

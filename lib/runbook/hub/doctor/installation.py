@@ -12,10 +12,9 @@ from pathlib import Path
 
 import psutil
 
-from runbook import facts, machine, remembered, safe_files
+from runbook import facts, machine, remembered
 from runbook.hub.doctor.services import Service, all_services, is_hub, is_proxy, unit_of
-from runbook.hub.installed import as_writer, interpreter
-from runbook.templates import HEADER
+from runbook.hub.installed import account_of, as_writer, interpreter
 
 #: Where hubs are installed by this runbook, by conda and "the hard way", and The Littlest one.
 PREFIXES = ("/opt/jupyterhub", "~/.local/share/jupyterhub-runbook/hub", "/opt/tljh/hub",
@@ -186,21 +185,7 @@ def _lying(config: Path | None) -> Iterator[Installation]:
     for file in [Path(os.path.abspath(config))] if config else known:
         if program and file.exists():
             own = f"{os.path.dirname(program)}:{SYSTEM_PATH}"
-            yield _by_hand(f"{program} and {file}", file, program, _owner(file), own)
-
-
-def _owner(config: Path) -> str:
-    """Whose folder it is: a hub that is not there was most likely that account's; one of the
-    runbook's is that of the account in force, to which nothing of its configuration belongs."""
-    try:
-        owner = config.parent.owner()
-        ours = owner == "root" and HEADER in safe_files.glance(config).decode(errors="replace")
-    except KeyError:
-        return facts.current_user()
-    except OSError:
-        return owner
-    known = [name for name in remembered.values_of("hub_user") if ours and facts.user_exists(name)]
-    return known[0] if known else owner
+            yield _by_hand(f"{program} and {file}", file, program, account_of(file), own)
 
 
 def _by_hand(how: str, config: Path, program: str, account: str, path: str) -> Installation:
