@@ -66,7 +66,7 @@ def system(machine: Machine) -> str:
     units = (
         "systemctl list-unit-files; systemctl list-units --all --plain --no-legend 'jupyterhub*'"
     )
-    script = f"getent passwd; getent group; dpkg -l; {{ {units}; }} 2>/dev/null"
+    script = f"getent passwd; getent group; dpkg -l; {{ {units}; }} 2>/dev/null; true"
     return machine.run(["sh", "-c", script]).stdout
 
 
