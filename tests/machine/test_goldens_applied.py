@@ -47,7 +47,7 @@ REPLACE = tuple(
         (r"-group \d+", "-group GID"),
         (r"\b(end_all|disarm)\.py( \d+)+", r"\1.py UID"),
         # How long a command took, and the name of a file while it is written.
-        (r"\b\d+\.\d+ s\b", "TIME s"),
+        (r"\b\d+\.\d+\s+s\b", "TIME s"),
         (r"(MainPID \S+\n)\d+", r"\1PID"),
         # A look through each file system, and which there are depends on the computer.
         (r"(\$ find \S+ -xdev -type f \( -user UID -perm[^$]+?\[exit 0, TIME s\]\n)+", "LOOKS\n"),
@@ -152,6 +152,7 @@ def test_the_comparison_sees_an_output_that_is_missing_and_an_error() -> None:
         (" node   22.20.0\n ───", " node   24.1.10\n ────"),
         ("[exit 0, 0.03 s]", "[exit 0, 12.50 s]"),
         ("file /x: 1 command, 0.3 s", "file /x: 1 command,\n12.5 s"),
+        ("file /x: 3 commands, 0.0\ns", "file /x: 3 commands,\n12.5 s"),
         ("added 38 packages in 2s", "added 40 packages in 812ms"),
         ("/x/.jupyterhub.0a1b2c3d.new: parsed OK", "/x/.jupyterhub.99887766.new: parsed OK"),
         (" Debian package sudo   1.9.13p3-1+deb12u2", " Debian package sudo   1.9.16p2-3"),
