@@ -8,12 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fakes import FakePrograms
 
-from runbook import facts
+from runbook import facts, remembered
 from runbook.checks import Check
 from runbook.errors import RunbookError, StageError
 from runbook.hub.lint import Finding
 from runbook.hub.web import HubError
+from runbook.resources.npm import answers
 from runbook.stages import (
     CheckMachine,
     Configure,
@@ -25,6 +27,7 @@ from runbook.stages import (
     Stage,
     Sudospawner,
     Verify,
+    by_hand,
     configure,
     install,
     launch,
@@ -32,6 +35,7 @@ from runbook.stages import (
     verify,
 )
 from runbook.stages.judgement import collected, judged
+from runbook.stages.programs_wanted import LOCKS
 
 OK = ("ok", "")
 
@@ -442,3 +446,17 @@ def test_the_group_of_people_is_made_by_the_stage_before(
     checks = list(Pam(config_dir=str(tmp_path), user_group=group).checks())
     assert [check.status for check in checks] == status
     assert [check.remedy for check in checks] == ["run 30-sudospawner first"] * len(status)
+
+
+def test_parameters_in_force_that_cannot_be_read_are_a_warning_of_a_notebook_by_itself() -> None:
+    remembered.place().parent.mkdir(parents=True, exist_ok=True)
+    remembered.place().write_text("{")
+    (check,) = by_hand.differing(Handlers())
+    assert check.status == "warning"
+    assert "name a parameter file" in check.remedy
+
+
+def test_an_npm_registry_that_does_not_answer_fails(tmp_path: Path, programs: FakePrograms) -> None:
+    npm = programs.add("npm", "echo 'npm error code EAI_AGAIN' >&2; exit 1")
+    check = answers([npm], tmp_path, LOCKS / "proxy")
+    assert (check.status, "network" in check.remedy) == ("failed", True)
