@@ -85,12 +85,17 @@ def acting_as(who: tuple[int, int] | None) -> Iterator[None]:
         os.setgroups(groups)
 
 
+def is_made_here(file: Path) -> bool:
+    """Whether the runbook made ``file``, by its heading. Raises OSError where it cannot be read."""
+    return HEADER in safe_files.glance(file).decode(errors="replace")
+
+
 def account_of(config: Path) -> str:
     """Whose folder it is: a hub that is not there was most likely that account's; one of the
     runbook's is that of the account in force, to which nothing of its configuration belongs."""
     try:
         owner = config.parent.owner()
-        ours = owner == "root" and HEADER in safe_files.glance(config).decode(errors="replace")
+        ours = owner == "root" and is_made_here(config)
     except KeyError:
         return facts.current_user()
     except OSError:

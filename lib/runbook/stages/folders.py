@@ -9,11 +9,11 @@ from pathlib import Path
 
 from runbook import facts, safe_files
 from runbook.checks import Check
+from runbook.hub.installed import is_made_here
 from runbook.resources import File, Resource
 from runbook.resources.file import look
 from runbook.stages.older_hub import older_hubs
 from runbook.stages.places import claimed_by_others, replaceable_by_others
-from runbook.templates import HEADER
 
 ANOTHER_FOLDER = "name a folder that is not there yet"
 
@@ -82,7 +82,7 @@ def of_another_hub(state: Path, account: str) -> Iterator[Check]:
 def made_here(what: str, path: Path, remedy: str) -> Iterator[Check]:
     """A file at a place that cannot be chosen: what another one has put there is not replaced."""
     try:
-        ours = HEADER in safe_files.glance(path).decode(errors="replace")
+        ours = is_made_here(path)
     except FileNotFoundError:
         return
     except OSError:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import psutil
 
-from runbook import facts, safe_files
+from runbook import facts
 from runbook.checks import Check
 from runbook.hub.doctor.installation import Installation, every
 from runbook.hub.doctor.services import is_proxy, unit_of
+from runbook.hub.installed import is_made_here
 from runbook.hub.servers import api_port, servers
-from runbook.templates import HEADER
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,15 @@ def older_hubs() -> list[OlderHub]:
     """The hubs of this machine that no runbook made, each once."""
     found: dict[Path, Installation] = {}
     for each in every():
-        if not _is_made_here(each.config):
+        if not _is_ours(each.config):
             found.setdefault(each.config, each)
     return [OlderHub(each, _processes(each)) for each in found.values()]
 
 
-def _is_made_here(config: Path) -> bool:
-    try:
-        return HEADER in safe_files.glance(config).decode(errors="replace")
-    except OSError:
-        return False
+def _is_ours(config: Path) -> bool:
+    with suppress(OSError):
+        return is_made_here(config)
+    return False
 
 
 def _processes(hub: Installation) -> tuple[int, ...]:
