@@ -129,9 +129,9 @@ def found(text: str) -> str:
     return register(text) if is_made(text) else text
 
 
-def make(length: int = 32) -> str:
-    """A new random secret of ``2 * length`` hexadecimal digits, registered."""
-    return register(_random.token_hex(length))
+def make() -> str:
+    """A new random secret of 64 hexadecimal digits (256 bits), registered."""
+    return register(_random.token_hex(32))
 
 
 def make_password() -> str:

@@ -154,8 +154,9 @@ def archive(path: Path, backups: Path) -> None:
     may come to no end, or not go at all.
     """
     record = Path(os.environ.get("RUNBOOK_RUN_DIR") or backups)
-    near = [place for place in (record, backups.parent) if _device(place) == _device(path)]
-    folder = (near or [record])[0] / "archive"
+    device = _device(path)
+    near = (place for place in (record, backups.parent) if _device(place) == device)
+    folder = next(near, record) / "archive"
     target = folder / path.relative_to("/")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -184,11 +185,10 @@ def _have(path: Path) -> None:
     close = ["-execdir", "chmod", "go-rwx", "--", "{}"]
     both = ["(", *to_root, ",", *close, ";", ")"]
     machine.run(["find", path, "-xdev", "-type", "d", *both], check=False)
-    ours = ["(", "-type", "d", "-o", "-links", "1", ")"]  # of a second name nobody knows whose
+    rest = ["-not", "-type", "d", "-links", "1"]  # of a second name nobody knows whose
     give = ["-execdir", "chown", "-h", "root:root", "--", "{}", "+"]
-    machine.run(["find", path, "-xdev", *ours, *give], check=False)
-    files = ["-type", "f", "-links", "1"]
-    machine.run(["find", path, "-xdev", *files, *close, "+"], check=False)
+    files = ["-type", "f", *close, "+"]
+    machine.run(["find", path, "-xdev", *rest, *give, *files], check=False)
 
 
 def unified(before: str, after: str, path: Path | str) -> str:

@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from importlib.resources import as_file, files
 from itertools import count
@@ -58,23 +58,14 @@ def end_processes(uid: int) -> None:
     StageError
         where some do not end, so that the account is kept and nobody gets its number.
     """
-    deadline = time.monotonic() + ENDING_SECONDS
-    while True:
+
+    def left() -> list[psutil.Process]:
         # First of all: who forks fast enough is seen by no look at the list of processes.
         _run_program("end_all.py", str(uid), str(unused_number()))
-        left = [process for process in psutil.process_iter() if _runs_as(process, uid)]
-        if not left:
-            return
-        if time.monotonic() > deadline:
-            pids = ", ".join(str(process.pid) for process in left[:5])
-            raise StageError(
-                f"{len(left)} processes of the account with the number {uid} do not end: {pids}",
-                "see what they wait for (ps -o pid,stat,wchan,args), end them, then run again",
-            )
-        for process in left:  # those with other numbers beside this one
-            with suppress(psutil.Error):
-                process.kill()
-        psutil.wait_procs(left, timeout=1)
+        # those with other numbers beside this one
+        return [process for process in psutil.process_iter() if _runs_as(process, uid)]
+
+    _end(left, f"of the account with the number {uid}")
 
 
 def hand_over(path: Path) -> bool:
@@ -146,14 +137,22 @@ def end_bearers(gids: Collection[int]) -> None:
     StageError
         where some do not end.
     """
+
+    def left() -> list[psutil.Process]:
+        return [process for process in psutil.process_iter() if _bears(process, gids)]
+
+    _end(left, f"with the group {', '.join(map(str, gids))}")
+
+
+def _end(look: Callable[[], list[psutil.Process]], whose: str) -> None:
+    """Kill what ``look`` finds, until it finds nothing."""
     deadline = time.monotonic() + ENDING_SECONDS
-    while left := [process for process in psutil.process_iter() if _bears(process, gids)]:
+    while left := look():
         if time.monotonic() > deadline:
             pids = ", ".join(str(process.pid) for process in left[:5])
-            groups = ", ".join(map(str, gids))
             raise StageError(
-                f"processes with the group {groups} do not end: {pids}",
-                "see what they are (ps -o pid,user,args), end them, then run again",
+                f"{len(left)} processes {whose} do not end: {pids}",
+                "see what they wait for (ps -o pid,stat,wchan,args), end them, then run again",
             )
         for process in left:
             with suppress(psutil.Error):

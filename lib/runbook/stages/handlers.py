@@ -27,12 +27,6 @@ PROGRAM = "services/customize.py"
 WITH_THE_HUB = ("setpriv", "--pdeathsig", "TERM", "--")
 
 
-def _is_child(pid: int, parent: int) -> bool:
-    with suppress(psutil.Error):
-        return parent > 0 and psutil.Process(pid).ppid() == parent
-    return False
-
-
 class Handlers(Configured, Ports, Customize, Stage):
     """No file of the installed JupyterHub is edited: templates and code stand in config_dir."""
 
@@ -128,3 +122,9 @@ class Handlers(Configured, Ports, Customize, Stage):
             "command": [*WITH_THE_HUB, python, str(self.program)],
             "environment": {"CUSTOMIZE_CONTENT": json.dumps(content)},
         }
+
+
+def _is_child(pid: int, parent: int) -> bool:
+    with suppress(psutil.Error):
+        return parent > 0 and psutil.Process(pid).ppid() == parent
+    return False

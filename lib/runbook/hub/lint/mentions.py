@@ -68,8 +68,6 @@ class Source:
             methods = [n for n, name in enumerate(names) if name in METHODS]
             handed_on = names[: methods[0]] if methods else names
             holds_it = handed_on == chain[: len(handed_on)] and len(handed_on) < len(chain)
-            if node in self._of_loaders:
-                continue
             if holds_it and not self._is_alias(outermost):
                 what = ".".join(("c", *handed_on))
                 raise Unclear(f"may be reached by {what}, at {self.at(outermost)}")
@@ -86,7 +84,11 @@ class Source:
     def loads(self) -> list[ast.Call]:
         """The calls that execute another file as part of this one."""
         calls = [node for node in self.nodes if isinstance(node, ast.Call)]
-        return [call for call in calls if _calls(call, "load_subconfig") or self._is_loader(call)]
+        return [*(call for call in calls if _calls(call, "load_subconfig")), *self._loaders]
+
+    @cached_property
+    def _loaders(self) -> list[ast.Call]:
+        return [n for n in self.nodes if isinstance(n, ast.Call) and self._is_loader(n)]
 
     def _is_loader(self, call: ast.Call) -> bool:
         """``exec(compile(TEXT, FILE, "exec"), {"c": c, ...})``: there, too, ``c`` is ``c``."""
@@ -110,7 +112,7 @@ class Source:
     def _of_loaders(self) -> set[ast.AST]:
         """The nodes that stand in such a call in their places."""
         found: set[ast.AST] = set()
-        for call in filter(self._is_loader, self.loads):
+        for call in self._loaders:
             compiled, names = call.args
             assert isinstance(compiled, ast.Call)
             assert isinstance(names, ast.Dict)
@@ -132,7 +134,9 @@ class Source:
         return _is_config(node, self._aliases)
 
     def _roots(self) -> Iterator[ast.AST]:
-        yield from (n for n in self.nodes if self._is_root(n) and not self._is_target(n))
+        for node in self.nodes:
+            if self._is_root(node) and not self._is_target(node) and node not in self._of_loaders:
+                yield node
 
     def _is_target(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
