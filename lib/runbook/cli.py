@@ -84,7 +84,7 @@ def run(
 
     \b
     For example:
-        ./runbook run params/server.yaml --set 'users: [alice]'
+        ./runbook run params/server.yaml --set 'users=[alice]'
         ./runbook run --from 20-configure
         ./runbook run --only 60-services
     """

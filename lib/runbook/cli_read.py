@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -15,7 +16,10 @@ from runbook.errors import RunbookError
 from runbook.packages import package_tables
 from runbook.reading import Run
 from runbook.record import StageRecord
+from runbook.standing import taken_back
 
+#: What the check of an undo says of a run.
+TO_BE = "to be taken back: "
 RUN = click.argument("run", default=reading.LATEST, metavar="[RUN]")
 
 
@@ -37,9 +41,10 @@ def runs() -> None:
     if not folders:
         _out().print("there is no run yet; ./runbook run makes one")
         return
-    found = list(_readable(folders))
-    headers = ("", "run", "parameters", "stages changed", "took")
-    _out().print(Table("Runs, the latest last", headers, [_row(run) for run in found]))
+    back = _taken_back()
+    rows = [_row(run, back.get(run.run_id, "")) for run in _readable(folders)]
+    headers = ("", "run", "parameters", "stages changed", "took", "since")
+    _out().print(Table("Runs, the latest last", headers, rows))
 
 
 @click.command()
@@ -114,19 +119,34 @@ def _readable(folders: Iterable[Path]) -> Iterator[Run]:
             click.echo(error.message, err=True)
 
 
-def _row(run: Run) -> tuple[str, ...]:
+def _taken_back() -> dict[str, str]:
+    with suppress(PermissionError):  # the journal is the machine's, and may be root's alone
+        return taken_back()
+    return {}
+
+
+def _row(run: Run, since: str) -> tuple[str, ...]:
     changed = sum(stage.status == "changed" for stage in run.stages)
     return (
-        run.outcome, run.run_id, run.params_shown,
-        f"{changed} of {len(run.stages)}", duration(run.seconds),
+        run.outcome, run.run_id, _wish(run),
+        f"{changed} of {len(run.stages)}", duration(run.seconds), since,
     )  # fmt: skip
+
+
+def _wish(run: Run) -> str:
+    """Its parameters; of an undo, the runs that it was to take back."""
+    checks = [check["what"] for stage in run.stages for check in stage.checks]
+    runs = [what.removeprefix(TO_BE) for what in checks if run.is_undo and what.startswith(TO_BE)]
+    return f"undo of {', '.join(runs)}" if runs else run.params_shown
 
 
 def _story(run: Run) -> Iterator[Text | Table]:
     """The outcome first, then how to go on, then the stages and their changes."""
     mark, colour = MARKS.get(run.outcome, ("", ""))
     yield Text(f"{mark} {run.headline}".strip(), style=f"bold {colour}")
-    yield Text(f"{run.summary}  {run.params_shown}, {run.host['name']}, {duration(run.seconds)}")
+    yield Text(f"{run.summary}  {_wish(run)}, {run.host['name']}, {duration(run.seconds)}")
+    if since := _taken_back().get(run.run_id):
+        yield Text(f"! {since} since", style="yellow")
     for told in run.edited:
         yield Text(f"! {told}", style="yellow")
     wrong = failure.of(run) if run.status != "running" else None

@@ -84,6 +84,8 @@ def _step(run: Run, stage: StageRecord) -> str:
 
 
 def _usual_remedy(run: Run, stage: StageRecord) -> str:
+    if run.status == "interrupted" and run.is_undo and not run.dry_run:
+        return "the hub may stand still until the undo is finished; it goes on where it was"
     if run.status == "interrupted":
         return "nothing to repair: the machine is looked at anew when you go on"
     if not stage.error:

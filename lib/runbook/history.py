@@ -157,14 +157,21 @@ class History:
             return entries
         if run == LATEST:
             return entries[self._latest(entries, force) :]
-        starts = [number for number, entry in enumerate(entries) if entry.run == run]
-        if not starts:
-            names = dict.fromkeys(name for name, _ in reversed(self.runs()))
-            raise ParameterError(
-                f"no run called {run!r} has changes to take back",
-                f"there are, the newest first: {', '.join(names)}" if names else "there is none",
-            )
-        return entries[starts[0] :]
+        name = self._called(run)
+        return entries[[entry.run for entry in entries].index(name) :]
+
+    def _called(self, run: str) -> str:
+        """The name of the run that is called so, or alone has a name that begins so."""
+        names = list(dict.fromkeys(name for name, _ in reversed(self.runs())))
+        found = [name for name in names if name == run or name.startswith(run)]
+        if run in found or len(found) == 1:
+            return run if run in found else found[0]
+        raise ParameterError(
+            f"{run!r} is the beginning of {len(found)} runs with changes to take back"
+            if found
+            else f"no run called {run!r} has changes to take back",
+            f"there are, the newest first: {', '.join(names)}" if names else "there is none",
+        )
 
     def _latest(self, entries: list[Entry], force: bool) -> int:
         """Where the newest run begins that is to be taken back; the end where there is none."""
@@ -179,6 +186,11 @@ class History:
         return len(entries)
 
 
+def key(identity: dict[str, str]) -> str:
+    """``identity`` as a dictionary can have it."""
+    return json.dumps(identity, sort_keys=True)
+
+
 def chained(entries: Sequence[Entry], *, force: bool = False) -> list[Touched]:
     """``entries`` by resource, each with the state to put back, backwards.
 
@@ -189,7 +201,7 @@ def chained(entries: Sequence[Entry], *, force: bool = False) -> list[Touched]:
     order = {entry.id: number for number, entry in enumerate(entries)}
     by_resource: dict[str, list[Entry]] = {}
     for entry in entries:
-        by_resource.setdefault(json.dumps(entry.identity, sort_keys=True), []).append(entry)
+        by_resource.setdefault(key(entry.identity), []).append(entry)
     touched = [_chain(group, force) for group in by_resource.values()]
     backwards = sorted(touched, key=lambda each: order[each.entries[-1]], reverse=True)
     for account in [each for each in backwards if each.identity["kind"] in ("User", "Group")]:

@@ -57,7 +57,7 @@ class Journal:
         self._append(
             event="begin",
             id=entry,
-            run=os.environ.get("RUNBOOK_RUN", "by hand"),
+            run=_run(),
             stage=stage,
             summary=summary,
             resource=resource,
@@ -71,7 +71,7 @@ class Journal:
 
     def taking_back(self, entries: Sequence[str]) -> None:
         """Write down that the changes ``entries`` are being taken back: a crash may interrupt."""
-        self._append(event="undoing", ids=list(entries))
+        self._append(event="undoing", run=_run(), ids=list(entries))
 
     def taken_back(self, entries: Sequence[str]) -> None:
         """Write down that the changes ``entries`` do not hold any more."""
@@ -107,6 +107,10 @@ class Journal:
             file.write(f"\n{line}\n".encode())
             file.flush()
             os.fsync(file.fileno())
+
+
+def _run() -> str:
+    return os.environ.get("RUNBOOK_RUN", "by hand")
 
 
 def _closed(path: str, flags: int) -> int:

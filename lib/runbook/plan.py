@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +20,7 @@ from IPython.display import display
 from runbook import secrets
 from runbook.display import Table, counted
 from runbook.errors import PlanError
+from runbook.history import History, key
 from runbook.journal import Journal
 from runbook.outcome import Outcome, collecting, in_short
 from runbook.resources.base import Change, Found, Resource
@@ -87,7 +90,23 @@ class Plan:
         if change is None:
             self.as_wanted.append(resource.found(state))
         else:
-            self.steps.append(Step(resource, state, change))
+            edited = replace(change, edited=self._is_edited(resource, state))
+            self.steps.append(Step(resource, state, edited))
+
+    def _is_edited(self, resource: Resource, state: Any) -> bool:
+        """Whether it is not as the journal's last change left it."""
+        if not (resource.lasting and resource.guarded):
+            return False
+        left = self._left.get(key(resource.identity()))
+        return left is not None and left != resource.as_json(state)
+
+    @cached_property
+    def _left(self) -> dict[str, dict[str, Any] | None]:
+        """How the last change that holds left each resource."""
+        with suppress(PermissionError):  # a plan may be made by anybody
+            entries = History.of(self.journal).entries.values()
+            return {key(entry.identity): entry.after for entry in entries}
+        return {}
 
     def apply(self) -> Table:
         """Make the changes, each journaled before it is made.
@@ -158,7 +177,7 @@ class Plan:
 
     def table(self) -> Table:
         """The changes as rows and diffs; folded, each thing that is as it should be."""
-        rows = [(c.kind, c.summary) for c in self.changes]
+        rows = [(c.kind, str(c)) for c in self.changes]
         diffs = [(c.summary, secrets.redact(c.diff)) for c in self.changes if c.diff]
         what = counted(len(rows), "change") if rows else "nothing to change"
         found = [each.as_json() for each in self.as_wanted]

@@ -20,8 +20,8 @@ from runbook.errors import ParameterError
 from runbook.lock import is_held
 from runbook.packages import Package
 from runbook.record import StageRecord, broken_off, refuse_closed, said_by
-from runbook.resume import journaled
 from runbook.stages import Undo
+from runbook.standing import journaled
 
 if TYPE_CHECKING:  # it takes its time to load
     import nbformat

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runbook import params, secrets
+from runbook import params
 from runbook.errors import ParameterError
-from runbook.journal import Journal
 from runbook.record import RunRecord, StageRecord, mend
 from runbook.stages import Stage, Undo, used
+from runbook.standing import journaled
 
 if TYPE_CHECKING:
     from runbook.order import Order
@@ -53,15 +53,6 @@ def continued(order: Order, record: RunRecord) -> RunRecord:
     record.settings = params.settings_among(order.values)
     record.params = used(order.values, order.stages)
     return record
-
-
-def journaled(run: str, stage: str) -> list[dict[str, Any]]:
-    """What ``stage`` of ``run`` changed, in all its attempts, as the machine's journal has it."""
-    return [
-        {"summary": secrets.redact(line["summary"])}
-        for line in Journal().entries()
-        if line["event"] == "begin" and (line.get("run"), line.get("stage")) == (run, stage)
-    ]
 
 
 def add_earlier_attempts(entry: StageRecord, run_id: str) -> None:

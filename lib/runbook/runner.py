@@ -36,8 +36,9 @@ from runbook.record import (
     set_aside,
 )
 from runbook.remembered import executed, keep
-from runbook.resume import add_earlier_attempts, continued, good_so_far, journaled, made_by
+from runbook.resume import add_earlier_attempts, continued, good_so_far, made_by
 from runbook.stages import Stage, used, validate
+from runbook.standing import journaled
 from runbook.summary import end_of
 
 # The longest cell is the download of the packages over a slow line.

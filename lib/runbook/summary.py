@@ -31,7 +31,7 @@ def end_of(record: RunRecord, values: Mapping[str, params.Value]) -> Rows:
     left_out = [stage.name for stage in STAGES if stage.name not in done]
     rows = [("Not run", ", ".join(left_out))] if left_out else []
     rows += _state(hub) if left_out else [("The hub answers at", where(hub))]
-    return [*rows, *_installed(record), *_who(hub, people), *_way_back(record)]
+    return [*rows, *_installed(record), *_who(hub, people), *_edited(record), *_way_back(record)]
 
 
 def show_end(out: Console, record: RunRecord) -> None:
@@ -92,6 +92,14 @@ def _who(hub: Launch, people: Pam) -> Iterator[tuple[str, str]]:
     yield "To let in another", f"usermod -aG {group} NAME"
     if people.passwords.exists():
         yield "First passwords", str(people.passwords)
+
+
+def _edited(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """What somebody had made of it since the last run is gone, but not lost."""
+    changes = [change for stage in record.stages for change in stage.changes]
+    found = [change["summary"] for change in changes if change.get("edited")]
+    if found:
+        yield "Edited by hand", f"{', '.join(found)}: an undo brings that back"
 
 
 def _way_back(record: RunRecord) -> Iterator[tuple[str, str]]:

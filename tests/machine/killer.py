@@ -42,9 +42,10 @@ def ended(journal: Journal, entry: str, after: Any) -> None:
 def undoing(journal: Journal, names: Sequence[str]) -> None:
     if entries:
         kill("the next one was about to be taken back")
+    finished = was_made(journal, names[0])
     taking_back(journal, names)
     line = begin_of(journal, names[0])
-    if state(line["resource"]) == line["before"]:
+    if finished and state(line["resource"]) == line["before"]:
         late.append(f"take back: {line['summary']}")
     aim(journal, "undoing", names)
 
@@ -82,6 +83,12 @@ def lines_of(journal: Journal) -> list[dict[str, Any]]:
 def begin_of(journal: Journal, entry: str) -> dict[str, Any]:
     lines = (line for line in journal.entries() if line["event"] == "begin")
     return next(line for line in lines if line["id"] == entry)
+
+
+def was_made(journal: Journal, entry: str) -> bool:
+    """Whether nothing broke the change off, nor an earlier undo of it: it may not have begun."""
+    told = [line for line in journal.entries() if entry in (line.get("id"), *line.get("ids", ()))]
+    return [line["event"] for line in told if line["event"] != "undo"][-1] == "end"
 
 
 def state(identity: dict[str, str]) -> dict[str, Any]:

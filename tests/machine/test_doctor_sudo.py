@@ -16,6 +16,8 @@ pytestmark = pytest.mark.machine
 
 EVERYBODY = "jupyterhub ALL=(ALL) NOPASSWD: ALL"
 DROP_IN = f"mkdir -p {UNIT}; printf '[Service]\\n%s\\n' {{}} >{UNIT}/hard.conf"
+#: And without what the runbook's own rule has against it.
+HARDENED = f"sed -i /^Defaults/d {RULE}; echo Defaults {{}} >/etc/sudoers.d/hard"
 RELOAD = "; systemctl daemon-reload"
 CASES = [
     Case("sudo-rule-wrong-path", f"sed -i s,/opt/jupyterhub/bin,/usr/local/bin, {RULE}", cold=True),
@@ -24,6 +26,8 @@ CASES = [
     Case("sudo-rule-asks-password", f"sed -i 's,NOPASSWD: ,,' {RULE}"),
     Case("sudoers-file-broken", f"sed -i 's,!#0),!#0,' {RULE}"),
     Case("sudoers-file-broken", f"chmod 0666 {RULE}"),
+    *(Case("sudo-hardened", HARDENED.format(setting)) for setting in ("requiretty", "noexec")),
+    Case("sudo-hardened", HARDENED.format("intercept")),
     Case(
         "user-not-in-sudo-group",
         f"echo 'c.Authenticator.allowed_users = {{\"bob\"}}' >>{LOCAL}",

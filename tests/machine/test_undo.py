@@ -71,10 +71,22 @@ def killed_on_the_way(machine: Machine, drawn: Random, kind: str) -> None:
     kill = Kill(number, kind, seconds, event="undoing")
     disturb(machine, kill, "undo")
     notebooks_are_true(machine)
+    is_told_so(machine)
     code, said = runbook(machine, "undo")
     assert code == 0, (kill, said)
     assert sorted(tree(machine) ^ before) == [], kill
     assert system(machine) == system_before, kill
+
+
+def is_told_so(machine: Machine) -> None:
+    """By the record, that the hub may stand still; by the doctor, what is to be done first."""
+    _, said = runbook(machine, "show")
+    assert "the hub may stand still until the undo is finished" in said
+    assert "./runbook undo" in said
+    done = machine.run(["./runbook", "doctor", "--json"], cwd=CHECKOUT, check=False)
+    first = json.loads(done.stdout)["findings"][0]
+    there = machine.run(["test", "-d", "/etc/jupyterhub"], check=False).returncode == 0
+    assert first["id"] == ("undo-broken-off" if there else "no-hub"), first
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class Recorder(Resource):
     there: Found | None = None
 
     key: ClassVar[tuple[str, ...]] = ("name",)
+    state_type: ClassVar[type] = Value
 
     def read(self) -> Value:
         return Value(self.value)

@@ -42,7 +42,7 @@ FLOORS = (
         "reserve",
     ),
     (
-        *("order", "wanted", "resume", "summary", "runner"),
+        *("order", "wanted", "resume", "standing", "summary", "runner"),
         *("report", "reading", "failure", "comparing", "notebook_page"),
     ),
     ("cli", "cli_doctor", "cli_lint", "cli_parameters", "cli_read"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from recorder import Recorder
 from runbook import secrets
 from runbook.display import DATA_MIME
 from runbook.errors import PlanError
+from runbook.journal import Journal
 from runbook.machine import CommandError, run
 from runbook.plan import Plan
+from runbook.resources import File
 from runbook.resources.base import Found
 
 
@@ -96,6 +99,47 @@ def test_a_plan_is_applied_once() -> None:
     assert log == ["a"]
 
 
+def test_what_was_edited_since_the_last_run_is_named_before_it_is_written_over() -> None:
+    [thing], _ = things("a")
+    Plan("stage", [thing]).apply()
+    thing.value = "edited"
+    plan = Plan("stage", [thing])
+    assert "thing a (edited since the last run)" in str(plan)
+    assert [change["edited"] for change in plan.table().data["plan"]] == [True]
+
+
+def test_what_is_as_the_last_run_left_it_was_not_edited(
+    tmp_path: Path, ours: tuple[str, str]
+) -> None:
+    file, other = tmp_path / "file", tmp_path / "other"
+    other.write_text("an administrator's")
+    Plan("stage", [File(file, *ours, 0o600, content="a")]).apply()
+    wanted = [File(path, *ours, 0o600, content="b") for path in (file, other)]
+    assert [change.edited for change in Plan("stage", wanted).changes] == [False, False]
+
+
+def test_what_was_stopped_by_hand_was_not_edited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recorder, "guarded", False)
+    [thing], _ = things("a")
+    Plan("stage", [thing]).apply()
+    thing.value = "old"
+    assert not Plan("stage", [thing]).changes[0].edited
+
+
+def test_a_plan_of_somebody_who_may_not_read_the_journal_names_nothing_as_edited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [thing], _ = things("a")
+    Plan("stage", [thing]).apply()
+    thing.value = "edited"
+
+    def refuse(self: Journal) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Journal, "lines", refuse)
+    assert not Plan("stage", [thing]).changes[0].edited
+
+
 def test_different_lanes_are_applied_at_the_same_time() -> None:
     barrier = threading.Barrier(2)
 
@@ -149,7 +193,7 @@ def test_secrets_are_masked_wherever_a_plan_shows_itself() -> None:
 
 def test_the_runner_reads_the_changes_as_data() -> None:
     data = Plan("stage", [Recorder("a")])._repr_mimebundle_()[DATA_MIME]
-    change = {"kind": "update", "summary": "thing a", "diff": "", "undoable": True}
+    change = {"kind": "update", "summary": "thing a", "diff": "", "undoable": True, "edited": False}
     assert data == {"plan": [change]}
 
 

@@ -162,8 +162,8 @@ LAUNCHED = """
 UNITS = """
     file /etc/systemd/system/jupyterhub-proxy.service root:root 0644
     file /etc/systemd/system/jupyterhub.service root:root 0644
-    systemdservice jupyterhub-proxy.service
-    systemdservice jupyterhub.service
+    service jupyterhub-proxy.service
+    service jupyterhub.service
 """
 SUPERVISED = """
     file /etc/jupyterhub/supervisord.conf root:jupyterhub 0640

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from runbook import facts
 from runbook.hub.doctor import hardening
 from runbook.hub.doctor.people import Person
 from runbook.hub.doctor.probes_sudo import (
+    hardened,
     not_in_group,
     rule_asks_password,
     rule_missing,
@@ -30,11 +32,11 @@ from runbook.hub.doctor.sudo import (
     Place,
     Rule,
     Sudo,
+    exemption,
     parse_bad,
     parse_rules,
+    read_sudo,
     refusal,
-    remedy,
-    requires_terminal,
     write_rule,
 )
 
@@ -60,17 +62,55 @@ def test_a_rule_without_nopasswd_is_not_free() -> None:
     assert [rule.free for rule in parse_rules(LISTED.replace("NOPASSWD: ", ""))] == [False]
 
 
+SPECIAL = "\nRunas and Command-specific defaults for jupyterhub:\n    {}\n\nUser"
+
+
 @pytest.mark.parametrize(
-    ("defaults", "wanted"),
-    [("use_pty", False), ("requiretty", True), ("requiretty, !requiretty", False)],
+    ("defaults", "special", "wanted"),
+    [
+        ("use_pty", "", []),
+        ("requiretty", "", ["requiretty"]),
+        ("requiretty, !requiretty", "", []),
+        ("command_timeout=3600,\n    noexec", "", ["noexec", "command_timeout"]),
+        ("intercept", f"Defaults!{MEDIATOR} !requiretty, !noexec", ["intercept"]),
+        ("intercept, noexec", f"Defaults!{MEDIATOR} !intercept, !noexec", []),
+        ("noexec", "Defaults!/usr/bin/id !noexec", ["noexec"]),
+        ("noexec", f"Defaults!{MEDIATOR}-other !noexec", ["noexec"]),
+        ("noexec", "Defaults>ann !requiretty    Defaults!ALL !noexec", []),
+        ("use_pty", f"Defaults>ann runcwd=/tmp    Defaults!{MEDIATOR} noexec", ["noexec"]),
+    ],
 )
-def test_the_last_word_about_a_terminal_counts(defaults: str, wanted: bool) -> None:
-    assert requires_terminal(LISTED.replace("use_pty", defaults)) is wanted
+def test_the_last_word_counts_and_that_about_the_command_most(
+    defaults: str, special: str, wanted: list[str]
+) -> None:
+    said = LISTED.replace("use_pty", defaults)
+    said = said.replace("\nUser", SPECIAL.format(special)) if special else said
+    assert Sudo("/usr/bin/sudo", listed=said).against(MEDIATOR) == wanted
 
 
-def test_where_sudo_wants_a_terminal_the_hubs_account_is_to_be_exempt() -> None:
-    told = remedy("sudo: sorry, you must have a tty to run sudo", "jupyterhub")
-    assert "echo 'Defaults:jupyterhub !requiretty' >/etc/sudoers.d/zz-jupyterhub-tty" in told
+def test_a_setting_with_which_no_server_starts_is_the_cause_and_taken_back(tmp_path: Path) -> None:
+    free = rule(tmp_path, "%people")
+    at = {"rules": (free,), "listed": LISTED.replace("use_pty", "noexec, requiretty")}
+    seen = sight(tmp_path, sudo=at, people=(person("ben", "people", refused=None),))
+    assert found(seen) == ["hardened"]
+    [told] = hardened(seen)
+    mediator = f"{tmp_path}/sudospawner"
+    assert told.evidence[1] == f"noexec is in force for {mediator}"
+    assert told.fields["exempt"] == (exemption(mediator, ["requiretty", "noexec"]),)
+    assert f"'Defaults!{mediator} !requiretty, !noexec'" in told.fields["exempt"][0]
+
+
+def test_where_root_is_refused_for_want_of_a_terminal_it_asks_with_one(
+    programs: FakePrograms,
+) -> None:
+    programs.add("sudo", "echo sudo: sorry, you must have a tty to run sudo >&2; exit 1")
+    programs.add("script", f"cat <<'E'\n{LISTED}\nE")
+    programs.add("visudo")
+    found = read_sudo("jupyterhub", os.environ["PATH"])
+    assert [rule.free for rule in found.rules] == [True]
+    [asked] = [call for call in programs.calls() if call[0] == "script"]
+    assert asked[:2] == ["script", "-qec"]
+    assert asked[2].endswith("sudo -n -l -U jupyterhub")
 
 
 def test_a_syntax_error_is_no_fault_of_permissions() -> None:
@@ -120,7 +160,7 @@ def found(seen: Any) -> list[str]:
     """Which probes yield something."""
     probes = (
         rule_missing, rule_wrong_path, rule_wrong_group, not_in_group, rule_asks_password,
-        sudoers_broken, sudo_missing,
+        sudoers_broken, sudo_missing, hardened,
     )  # fmt: skip
     return [probe.__name__ for probe in probes if [*probe(seen)]]
 

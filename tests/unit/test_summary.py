@@ -71,6 +71,14 @@ def test_a_run_that_changed_nothing_offers_no_way_back(
     assert "To take it back" not in ends(record(tmp_path, ALL), machine)
 
 
+def test_a_run_that_wrote_over_an_edit_says_of_what_and_that_it_is_not_lost(
+    machine: dict[str, object], tmp_path: Path
+) -> None:
+    run = record(tmp_path, ALL, changed="10-install")
+    run.stages[1].changes += [{"summary": "file y", "edited": True}]
+    assert ends(run, machine)["Edited by hand"] == "file y: an undo brings that back"
+
+
 def test_a_part_names_the_stages_that_were_not_run_and_a_hub_that_is_in_step(
     machine: dict[str, object], tmp_path: Path
 ) -> None:

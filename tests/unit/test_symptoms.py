@@ -43,7 +43,7 @@ RECORDED = {
         "[W 2026-11-24 21:41:48.737 JupyterHub user:1058] "
         "ann's server failed to start in 1 seconds, giving up."
     ),
-    "sudo-wants-terminal": "sudo: sorry, you must have a tty to run sudo",
+    "sudo-hardened": "sudo: sorry, you must have a tty to run sudo",
     "user-not-allowed": "[W 2026-11-24 20:29:12.317 JupyterHub auth:819] User 'zed' not allowed.",
 }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 POLL_SECONDS = 0.1
 LONGEST_ANSWER = 30.0  # seconds; PAM takes three over a wrong password
-LOOK_AT_HUB = "read the hub's log, e.g. journalctl -u jupyterhub"
+LOOK_AT_HUB = "./runbook doctor may know why; the log: journalctl -u jupyterhub"
 TROUBLE = {  # the first that fits: an SSLError and a ConnectTimeout are ConnectionErrors too
     requests.exceptions.SSLError: "its certificate is not trusted",
     requests.Timeout: "no answer in time",

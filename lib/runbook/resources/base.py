@@ -23,12 +23,19 @@ LONGEST_TEXT = 120
 
 @dataclass(frozen=True)
 class Change:
-    """How a resource would change: one line for people, a unified diff with secrets masked."""
+    """How a resource would change: one line for people, a unified diff with secrets masked.
+
+    ``edited``: somebody else has changed it since a run last did.
+    """
 
     kind: Kind
     summary: str
     diff: str = ""
     undoable: bool = True
+    edited: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.summary} (edited since the last run)" if self.edited else self.summary
 
     def as_json(self) -> dict[str, Any]:
         shown = {"summary": secrets.redact(self.summary), "diff": secrets.redact(self.diff)}

@@ -84,10 +84,10 @@ def started(pid: int) -> float:
 
 
 def _first_newer(inputs: Iterable[Path], since: float) -> Path | None:
-    return next((path for path in _files(inputs) if _changed(path) > since), None)
+    return next((path for path in _files(inputs) if changed(path) > since), None)
 
 
-def _changed(path: Path) -> float:
+def changed(path: Path) -> float:
     """When a file, or the link to it, became what it is: who copies or moves an older one there
     may set its time of modification, but not this one."""
     times = [path.lstat().st_ctime]

@@ -40,6 +40,9 @@ class SystemdService(Service):
     key: ClassVar[tuple[str, ...]] = ("unit",)
     state_type: ClassVar[type] = ServiceState
 
+    def __str__(self) -> str:
+        return f"service {self.unit}"
+
     def read(self) -> ServiceState:
         enabled = machine.run(["systemctl", "is-enabled", self.unit], check=False).ok
         return ServiceState(enabled, bool(main_pid(self.unit)))

@@ -21,17 +21,19 @@ MIGHTY_GROUPS = frozenset(
     )
 )
 NO_SHELL = ("nologin", "false")
+MAY_LOG_IN = "is an account that may log in"
 
 
 def refuse_hub_user(name: str, group: str) -> None:
     """Raise `ParameterError` where the hub must not run as ``name``."""
-    why = _why_not_hub(name)
+    why, remedy = _why_not_hub(name), "name an account that is not there yet: it is made"
     if name == group:
         why = "cannot be user_group, too: its members could read the hub's configuration"
+    if why == MAY_LOG_IN:
+        take = f"usermod -s /usr/sbin/nologin {name}"
+        remedy = f"if it is the hub's alone, take its shell ({take}); or {remedy}"
     if why:
-        raise ParameterError(
-            f"hub_user: {name} {why}", "name an account that is not there yet: it is made"
-        )
+        raise ParameterError(f"hub_user: {name} {why}", remedy)
 
 
 def _why_not_hub(name: str) -> str:
@@ -47,7 +49,7 @@ def _why_not_hub(name: str) -> str:
         return "is an account of the system"
     if entry.pw_uid >= facts.first_person():
         return "is the account of a person"
-    return "" if Path(entry.pw_shell).name in NO_SHELL else "is an account that may log in"
+    return "" if Path(entry.pw_shell).name in NO_SHELL else MAY_LOG_IN
 
 
 def refuse_user_group(name: str) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from runbook import facts, references, safe_paths
 from runbook.checks import Check
 from runbook.errors import ParameterError, together
-from runbook.params import nearest
 from runbook.stages.account_names import why_no_name
 from runbook.stages.judgement import told
 from runbook.stages.names import why_no_person
@@ -69,7 +68,7 @@ def _mistakes_of_header(place: str, header: list[str]) -> Iterator[Check]:
         return
     for column in (each for each in header if each and each not in COLUMNS):
         remedy = "administrators are named in the parameter admins" if "admin" in column else ""
-        remedy = remedy or nearest(column, COLUMNS)
+        remedy = remedy or f"correct or delete it: the columns are {' and '.join(COLUMNS)}"
         yield Check("failed", place, f"unknown column {column!r}", remedy)
 
 

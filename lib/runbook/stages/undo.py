@@ -12,11 +12,12 @@ from runbook import facts, machine, remembered
 from runbook.checks import Check
 from runbook.display import counted
 from runbook.errors import RunbookError
-from runbook.history import LATEST, History
+from runbook.history import LATEST, Entry, History
 from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount
 from runbook.journal import Journal
 from runbook.params import Value
 from runbook.plan import Plan
+from runbook.remembered import RememberedFile
 from runbook.resources import Resource, remains
 from runbook.stages.base import Stage
 from runbook.stages.launch import Launch
@@ -81,7 +82,7 @@ class Undo(Stage):
         """(name, number of changes) of each run to be taken back, the newest first."""
         undoing = self.undoing()
         runs = reversed(undoing.history.runs(undoing.scope))
-        return [(run, counted(len(entries), "change")) for run, entries in runs]
+        return [(run, _told(entries, undoing.history.left)) for run, entries in runs]
 
     def undoing(self) -> Undoing:
         """What is to be taken back; found out once, for the latest is another one afterwards.
@@ -115,6 +116,13 @@ class Undo(Stage):
         hub = _hub_in_force() if resumed and not self.dry_run else None
         if hub:
             yield _answers(hub)
+
+
+def _told(entries: list[Entry], left: set[str]) -> str:
+    """How many changes; those that an undo left alone are looked at again, being newer."""
+    stages = [entry for entry in entries if entry.identity["kind"] != RememberedFile.__name__]
+    alone = ", left alone before" if left.issuperset(entry.id for entry in entries) else ""
+    return counted(len(stages), "change") + alone if stages else "its parameters"
 
 
 def _answers(hub: Launch) -> Check:

@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from runbook import facts, machine, safe_files, secrets
+from runbook import facts, safe_files, secrets
 from runbook.checks import Check
 from runbook.hub.client import HubSession
-from runbook.hub.doctor.sudo import NO_TERMINAL, remedy
 from runbook.hub.probe_account import MEMBER, OUTSIDER, Account, ProbeAccount, probe_account
 from runbook.hub.web import HubError, LoginRefused, ServiceClient, hub_version
 from runbook.resources import Resource
@@ -101,7 +100,7 @@ class Verify(Survival, Services, Handlers, Login, Stage):
             yield self._cookies(session)
             was_running = session.running()
             try:
-                yield self._starts(session, account)
+                yield Check("ok", "the server starts", session.spawn())
                 yield self._kernel(session, account)
                 yield from self.output(account.name)
                 yield from self._pages(session)
@@ -111,18 +110,6 @@ class Verify(Survival, Services, Handlers, Login, Stage):
                     session.stop_server()
         found = "left running: it was before" if was_running else "stopped again"
         yield Check("ok", "the server", found)
-
-    def _starts(self, session: HubSession, account: Account) -> Check:
-        """Where it does not, sudo may say why: the hub itself is only told that it did not."""
-        try:
-            return Check("ok", "the server starts", session.spawn())
-        except HubError as error:
-            sudo = ["sudo", "-n", "-u", account.name, f"{self.prefix}/bin/sudospawner", "--help"]
-            asked = [*self.as_hub(), *sudo] if self.spawner == "sudo" else ["true"]
-            said = machine.run(asked, check=False, cwd=Path("/")).stderr.strip()
-            if NO_TERMINAL in said:
-                raise HubError(said, remedy(said, self.hub_user)) from error
-            raise
 
     def _cookies(self, session: HubSession) -> Check:
         """Of a login: not for scripts, not for other sites, and behind TLS by https alone."""

@@ -5,8 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from runbook import facts
+from runbook.display import counted
+from runbook.history import History
 from runbook.hub.doctor.seen import Seen, seen
 from runbook.hub.doctor.sight import Sight
+from runbook.journal import Journal
+from runbook.resources import Resource
+from runbook.resources.service import changed, started
 
 LAST_LINES = 4
 #: Seconds, on a busy machine.
@@ -19,6 +25,25 @@ def configuration_broken(sight: Sight) -> Iterator[Seen]:
     if broken:
         place = f"{broken.file}, line {broken.line}"
         yield seen(f"{place}: {broken.message}", place=place, message=broken.message)
+
+
+def half_taken_back(sight: Sight) -> Iterator[Seen]:
+    """An undo was broken off: what it had stopped stands still, what it runs from is half gone."""
+    history = History.of(Journal()) if facts.is_root() else History()
+    left = history.unfinished & history.entries.keys()
+    if left:
+        stopped = [f"it had stopped {Resource.of(each)}" for each in history.paused]
+        yield seen(f"{counted(len(left), 'change')} of the runbook's left to take back", *stopped)
+
+
+def outdated(sight: Sight) -> Iterator[Seen]:
+    """The configuration was written after the hub was started, which goes on with what it read."""
+    if sight.process is None or sight.configuration is None:
+        return
+    since = started(sight.process.pid)
+    newer = [file for file in sight.configuration.texts if changed(file) > since]
+    if newer:
+        yield seen(*(f"{file} is newer than the running hub" for file in newer), file=newer[0])
 
 
 def stopped(sight: Sight) -> Iterator[Seen]:

@@ -15,7 +15,7 @@ from runbook.hub.doctor.seen import Seen
 from runbook.hub.doctor.setting import assign
 from runbook.hub.doctor.sight import Sight
 from runbook.hub.doctor.spawning import Spawning
-from runbook.hub.doctor.sudo import Rule, exemption, write_rule
+from runbook.hub.doctor.sudo import HARDENING, Rule, exemption, write_rule
 
 
 def sudo_missing(sight: Sight) -> Iterator[Seen]:
@@ -70,13 +70,15 @@ def sudoers_broken(sight: Sight) -> Iterator[Seen]:
     yield Seen(shown, {"file": str(bad.file), "why": bad.why, "mend": (mend,)})
 
 
-def terminal_required(sight: Sight) -> Iterator[Seen]:
-    """sudo is told to want a terminal, and a service has none."""
+def hardened(sight: Sight) -> Iterator[Seen]:
+    """sudo has settings with which no server starts, or none lives on."""
     at = sight.spawning
-    if not at.is_sudo or not at.sudo.wants_terminal:
+    found = at.sudo.against(at.mediator) if at.is_sudo else []
+    if not found:
         return
-    shown = (f"requiretty is in force for {at.account}",)
-    yield Seen(shown, {"account": at.account, "exempt": (exemption(at.account),)})
+    shown = tuple(f"{name} is in force for {at.mediator}" for name in found)
+    why = f"{HARDENING[found[0]]} (Defaults {', '.join(found)})"
+    yield Seen(shown, {"why": why, "exempt": (exemption(at.mediator, found),)})
 
 
 def rule_missing(sight: Sight) -> Iterator[Seen]:
@@ -136,7 +138,7 @@ def _mediator_is_there(at: Spawning) -> bool:
 
 def _refused(at: Spawning) -> list[Person]:
     """Those for whom sudo refuses, where nothing that comes before a rule is to blame."""
-    if not _mediator_is_there(at) or not at.sudo.program or at.sudo.wants_terminal:
+    if not _mediator_is_there(at) or not at.sudo.program:
         return []
     return [person for person in at.people if person.refused]
 

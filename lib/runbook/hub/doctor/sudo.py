@@ -5,18 +5,28 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from runbook import machine, safe_files
+from runbook.outcome import Outcome
 
 FOLDER = Path("/etc/sudoers.d")
 SUDOERS = Path("/etc/sudoers")
 #: Where the remedy writes a rule that nobody has written yet; this runbook's own file.
 OWN = FOLDER / "jupyterhub"
-#: What sudo says where `Defaults requiretty` is set, as on hardened servers.
+#: Where it takes back, for the command of the hub alone, what hardening set.
+EXEMPT = FOLDER / "jupyterhub-servers"
+#: What sudo says where `Defaults requiretty` is set.
 NO_TERMINAL = "you must have a tty"
+#: What hardened servers set for all of sudo, and what a server makes of it (sudoers(5)).
+HARDENING = {
+    "requiretty": "it runs nothing for who has no terminal, and the hub is a service",
+    "noexec": "what it starts may start nothing else, and so no server",
+    "intercept": "it asks its rules about whatever a server is to execute",
+    "command_timeout": "it ends each server after that time",
+}
 # "    (%jupyterhub-users, !root, !#0) NOPASSWD: /opt/jupyterhub/bin/sudospawner"
 _LISTED = re.compile(r"^ +\((?P<run_as>[^)]*)\) (?P<tags>(?:[A-Z_]+: )*)(?P<commands>.+)$", re.M)
 
@@ -69,7 +79,16 @@ class Sudo:
     rules: tuple[Rule, ...] = ()
     bad: tuple[Bad, ...] = ()
     place: Place = Place(OWN, 0)
-    wants_terminal: bool = False
+    listed: str = ""
+
+    def against(self, command: str) -> list[str]:
+        """What of `HARDENING` is in force for ``command``; settings for it alone count most."""
+        defaults = self.listed.partition("may run the following")[0]
+        general, *special = re.split(r"\bDefaults(?=[!>])", defaults)
+        own = [text for text in special if text.startswith((f"!{command} ", "!ALL "))]
+        words = [word for text in (general, *own) for word in re.findall(r"[!\w]+", text)]
+        last = {word.lstrip("!"): not word.startswith("!") for word in words}
+        return [name for name in HARDENING if last.get(name)]
 
 
 def read_sudo(account: str, path: str) -> Sudo:
@@ -77,8 +96,7 @@ def read_sudo(account: str, path: str) -> Sudo:
     program = shutil.which("sudo", path=path) or ""
     if not program:
         return Sudo("", place=place_of(account))
-    asked = machine.run([program, "-n", "-l", "-U", account], check=False)
-    listed = asked.stdout
+    listed = _list(program, account).stdout
     said = machine.run(["visudo", "-c"], check=False)
     complaints = "" if said.ok else said.stdout + said.stderr
     return Sudo(
@@ -86,37 +104,31 @@ def read_sudo(account: str, path: str) -> Sudo:
         tuple(parse_rules(listed)),
         tuple(parse_bad(complaints)),
         place_of(account),
-        NO_TERMINAL in asked.stderr or requires_terminal(listed),
+        listed,
     )
 
 
 def refusal(program: str, account: str, person: str, command: str) -> str | None:
     """What sudo says where ``account`` may not run ``command`` as ``person``; None where it may."""
-    words = [program, "-n", "-l", "-U", account, "-u", person, command]
-    done = machine.run(words, check=False)
-    said = done.stderr.strip() or f"{shlex.join(words)}: not allowed"
+    done = _list(program, account, "-u", person, command)
+    said = done.stderr.strip() or f"sudo -l -U {account} -u {person} {command}: not allowed"
     return None if done.ok else said.splitlines()[-1]
 
 
-def requires_terminal(listed: str) -> bool:
-    """Whether ``requiretty`` is in force for the account, by the output of ``sudo -l``."""
-    defaults = listed.partition("may run the following")[0]
-    words = re.findall(r"!?requiretty\b", defaults)  # the last one counts
-    return words[-1:] == ["requiretty"]
+def _list(program: str, account: str, *words: str) -> Outcome:
+    """What ``sudo -l`` says; where it wants a terminal of who asks, it is given one."""
+    ask = [program, "-n", "-l", "-U", account, *words]
+    asked = machine.run(ask, check=False)
+    if NO_TERMINAL not in asked.stderr:
+        return asked
+    return machine.run(["script", "-qec", shlex.join(ask), "/dev/null"], check=False)
 
 
-def exemption(account: str) -> str:
-    """The command by which sudo wants no terminal of ``account``; a later file counts more."""
-    file = FOLDER / f"zz-{account.replace('.', '-')}-tty"
-    line = shlex.quote(f"Defaults:{account} !requiretty")
-    return f"echo {line} >{file}; chmod 0440 {file}; visudo -c"
-
-
-def remedy(said: str, account: str) -> str:
-    """What to do where sudo refused ``account`` and ``said`` why."""
-    if NO_TERMINAL in said:
-        return f"sudo wants a terminal, which a service has not (requiretty): {exemption(account)}"
-    return "look at /etc/sudoers.d"
+def exemption(command: str, settings: Iterable[str]) -> str:
+    """The command that takes ``settings`` back for ``command``; they count more than any other."""
+    words = ", ".join(f"!{setting}" for setting in settings)
+    line = shlex.quote(f"Defaults!{command} {words}")
+    return f"echo {line} >{EXEMPT}; chmod 0440 {EXEMPT}; visudo -c"
 
 
 def parse_rules(listed: str) -> Iterator[Rule]:
