@@ -30,6 +30,7 @@ from runbook.machine import usual_remedy
 from runbook.order import ROOT, Order, asked_for
 from runbook.record import RunRecord
 from runbook.stages import Undo
+from runbook.stages.undo import KEPT
 from runbook.summary import short
 
 DONE, FAILED, CHANGES, USAGE, LOCKED = 0, 1, 2, 64, 75
@@ -133,6 +134,8 @@ def undo(run_name: str, force: bool, plan: bool) -> int:
     warnings = [f"{c['what']}: {c['found']}" for c in checks if c["status"] == "warning"]
     for warning in dict.fromkeys(warnings):
         out.print(Text(f"  ! {warning}", style="yellow"))
+    for check in (check for check in checks if check["what"].startswith(KEPT)):
+        out.print(f"  {check['what']}, now {short(Path(check['found']))}", markup=False)
     out.print(f"The record is {short(record.folder)}/")
     return _exit_code(record)
 

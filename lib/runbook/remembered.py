@@ -16,11 +16,14 @@ from typing import Any, ClassVar
 
 from runbook import journal, safe_files
 from runbook.errors import ParameterError, RunbookError
+from runbook.history import History
+from runbook.journal import Journal
 from runbook.machine import usual_remedy
 from runbook.plan import Plan
 from runbook.resources.base import Change
 from runbook.resources.file import File, FileState
 from runbook.safe_paths import ourselves
+from runbook.undoing import Undoing
 
 #: Where the journal looks for the name of the run; a stage's kernel has it from its start.
 RUN_VARIABLE = "RUNBOOK_RUN"
@@ -122,13 +125,25 @@ def keep(new: Remembered, run: str) -> None:
         raise RunbookError(message, usual_remedy(message)) from None
 
 
-def executed(stages: Sequence[str], run: str) -> None:
-    """Say of ``stages`` that they wait no longer; where that cannot be said, they still do."""
+def ended(stages: Sequence[str] | None, run: str) -> None:
+    """Say of ``stages``, which ``run`` executed, that they wait no longer; of a run that changed
+    nothing, None, what was in force before it is again. Where that cannot be said, they wait."""
     with suppress(RunbookError):
+        if stages is None:
+            _withdraw(run)
+            return
         now = load()
         waiting = [name for name in now.waiting if name not in stages]
         if waiting != list(now.waiting):
             keep(replace(now, waiting=waiting), run)
+
+
+def _withdraw(run: str) -> None:
+    book = Journal()
+    history = History.of(book)
+    entries = [entry for entry in history.entries.values() if entry.run == run]
+    for each in Undoing(history, entries, book).backs():
+        each.apply()
 
 
 def resource(new: Remembered) -> RememberedFile:

@@ -35,7 +35,7 @@ from runbook.record import (
     said_by,
     set_aside,
 )
-from runbook.remembered import executed, keep
+from runbook.remembered import ended, keep
 from runbook.resume import add_earlier_attempts, continued, good_so_far, made_by
 from runbook.stages import Stage, used, validate
 from runbook.standing import journaled
@@ -118,7 +118,8 @@ def _execute(order: Order, record: RunRecord, console: Console) -> None:
         outcome = "interrupted"
     finally:
         if not order.dry_run:
-            executed(done, record.run_id)
+            applied = outcome == "done" or any(stage.changes for stage in record.stages)
+            ended(done if applied else None, record.run_id)
             record.end = end_of(record, order.values) if outcome == "done" else []
         record.close(outcome)
         _write_report(record, console)
@@ -214,8 +215,7 @@ def _injected(stage: type[Stage], order: Order) -> dict[str, Any]:
 
 
 def _tag(cell: Any) -> str:
-    tags = cell.metadata.get("tags", ())
-    return str(tags[0]) if tags else "text"
+    return str(next(iter(cell.metadata.get("tags", ())), "text"))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from rich.text import Text
 from runbook import facts, params
 from runbook.errors import RunbookError
 from runbook.record import RunRecord
-from runbook.stages import STAGES, Install, Launch, Pam, Verify
+from runbook.stages import STAGES, Configure, Install, Launch, Pam, Verify, admins
 
 Rows = list[tuple[str, str]]
 PROGRAMS = ("jupyterhub", "jupyterlab", "configurable-http-proxy", "node")
@@ -31,7 +31,9 @@ def end_of(record: RunRecord, values: Mapping[str, params.Value]) -> Rows:
     left_out = [stage.name for stage in STAGES if stage.name not in done]
     rows = [("Not run", ", ".join(left_out))] if left_out else []
     rows += _state(hub) if left_out else [("The hub answers at", where(hub))]
-    return [*rows, *_installed(record), *_who(hub, people), *_edited(record), *_way_back(record)]
+    admins = list(_admins(Configure.from_values(values)))
+    rows += [*_installed(record), *_who(hub, people), *admins]
+    return [*rows, *_edited(record), *_way_back(record)]
 
 
 def show_end(out: Console, record: RunRecord) -> None:
@@ -92,6 +94,12 @@ def _who(hub: Launch, people: Pam) -> Iterator[tuple[str, str]]:
     yield "To let in another", f"usermod -aG {group} NAME"
     if people.passwords.exists():
         yield "First passwords", str(people.passwords)
+
+
+def _admins(hub: Configure) -> Iterator[tuple[str, str]]:
+    """Who is one still, and is not meant to be."""
+    for check in admins.others(hub) if hub.spawner == "sudo" else ():
+        yield "Admins beside those", f"{check.found}: {check.remedy}"
 
 
 def _edited(record: RunRecord) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import click
 import pytest
 from fakes import below
 
-from runbook import __version__, cli, journal, order, runner
+from runbook import __version__, cli, journal, order, params, runner
 from runbook.lock import lock
+from runbook.stages import validate
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = sorted(cli.cli.commands)
@@ -116,6 +118,24 @@ def test_the_help_of_a_command_shows_an_example(
     shown = capsys.readouterr().out
     assert "For example:" in shown
     assert f"./runbook {name}" in shown
+
+
+def examples() -> list[str]:
+    """Each line that the help of a command says one may type."""
+    texts = [each.help or "" for each in (cli.cli, *cli.cli.commands.values())]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    return [line for line in lines if line.startswith("./runbook ")]
+
+
+@pytest.mark.parametrize("line", examples())
+def test_what_the_help_says_one_may_type_is_understood(line: str) -> None:
+    _, name, *words = shlex.split(line.partition("     ")[0])
+    command = cli.cli.commands[name]
+    given = command.make_context(name, words).params
+    values = params.settings(given.get("pairs", ()))
+    validate(values)
+    file = given.get("params_file")
+    assert file is None or (ROOT / file).is_file()
 
 
 def test_without_a_command_the_commands_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,10 +14,13 @@ from records import CHANGE, CHECK, ERROR, TAKEN, notebook, printed, record, stag
 from runbook import cli, order
 from runbook.journal import Journal
 from runbook.lock import held
+from runbook.record import StageRecord
 
 FAILED = {"status": "failed", "error": ERROR, "checks": [CHECK, TAKEN], "seconds": 2.5}
 CHANGED = {"status": "changed", "changes": [CHANGE], "versions": {"jupyterhub": "6.1.1"}}
 UPGRADED = {"status": "changed", "versions": {"jupyterhub": "6.2.0"}}
+
+FILE = {"kind": "File", "path": "/etc/x"}
 
 Runbook = Callable[..., tuple[int, str, str]]
 
@@ -103,6 +106,50 @@ def test_a_run_whose_runner_was_killed_is_listed_as_interrupted_with_what_it_cha
     assert any(line == "~ update file /etc/x" for line in lines(out))
     with held(folder):
         assert "● running" in runbook("runs")[1]
+
+
+def test_an_undo_whose_runner_was_killed_tells_what_it_took_back_and_that_the_hub_may_stand_still(
+    runbook: Runbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = Journal().begin("70-launch", str(CHANGE["summary"]), {}, None)
+    folder = record(tmp_path, [StageRecord("90-undo", "running")], "running",
+                    params={"undo_run": "latest"})  # fmt: skip
+    monkeypatch.setenv("RUNBOOK_RUN", folder.name)
+    Journal().taking_back([entry])
+    _, out, _ = runbook("show")
+    assert "Made before that: 1 change in 1 stage." in out
+    assert "~ update take back: file /etc/x" in lines(out)
+    assert "the hub may stand still until the undo is finished" in out
+    assert "How to go on ./runbook undo latest" in lines(out)
+
+
+def test_a_run_that_was_taken_back_since_says_so_and_the_undo_what_it_took_back(
+    runbook: Runbook, two: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = []
+    for run in two:
+        monkeypatch.setenv("RUNBOOK_RUN", run.name)
+        entries.append([Journal().begin("10-install", "a change", FILE, {}) for _ in range(2)])
+    Journal().taken_back([*entries[0], entries[1][0]])
+    check = {"status": "ok", "what": f"to be taken back: {two[1].name}", "found": "2 changes"}
+    record(tmp_path, [StageRecord("90-undo", "changed", checks=[check])], at=3)
+    back, partly, undo = [line for line in lines(runbook("runs")[1]) if "-server " in line]
+    assert back.endswith("9.0 s taken back")
+    assert partly.endswith("10.5 s taken back in part")
+    assert f"undo of {two[1].name}" in undo
+    assert "! taken back since" in lines(runbook("show", two[0].name)[1])
+    assert "since" not in runbook("show")[1]
+
+
+def test_somebody_who_may_not_read_the_journal_is_told_of_the_runs_all_the_same(
+    runbook: Runbook, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Journal) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Journal, "lines", refuse)
+    assert two[0].name in runbook("runs")[1]
+    assert runbook("show", two[0].name)[0] == 0
 
 
 def test_show_tells_which_parameters_were_other_than_in_force_before(

@@ -27,6 +27,7 @@ from runbook.hub.doctor.spawning import Spawning, Starter
 from runbook.hub.doctor.sudo import Sudo
 from runbook.hub.doctor.web import Answer
 from runbook.hub.symptoms import LAYERS, Symptom
+from runbook.journal import Journal
 from runbook.stages import Doctor
 
 URL = "http://127.0.0.1"
@@ -65,6 +66,33 @@ def test_a_healthy_hub_has_no_finding(tmp_path: Path) -> None:
     found = examine(sight_of(tmp_path))
     assert (found.findings, found.unseen) == ((), ())
     assert found.headline == "nothing wrong was found"
+
+
+def test_a_configuration_that_is_newer_than_the_hub_is_a_finding_and_stops_nobody(
+    tmp_path: Path,
+) -> None:
+    sight = sight_of(tmp_path, pid=os.getpid())
+    file = tmp_path / "99-local.py"
+    file.write_text("c.Spawner.mem_limit = '2G'\n")
+    sight.configuration = replace(sight.configuration, texts={file: b""})  # type: ignore[type-var]
+    (finding,) = examine(sight).findings
+    assert (finding.id, finding.stops) == ("configuration-not-read", "nobody")
+    assert finding.evidence == (f"{file} is newer than the running hub",)
+    sight.configuration = replace(sight.configuration, texts={Path(__file__): b""})  # type: ignore[type-var]
+    assert examine(sight).findings == ()
+
+
+def test_an_undo_that_was_broken_off_comes_first(tmp_path: Path) -> None:
+    unit = {"kind": "SystemdService", "unit": "jupyterhub.service"}
+    journal = Journal()
+    entry = journal.begin("70-launch", "a change", unit, {"enabled": False, "running": False})
+    journal.undo_begins([entry], [unit])
+    first, second = examine(sight_of(tmp_path, pid=0)).findings
+    assert (first.id, second.id) == ("undo-broken-off", "hub-stopped")
+    assert first.commands == ("./runbook undo",)
+    assert first.evidence[1] == "it had stopped service jupyterhub.service"
+    journal.undo_ends([entry], [])
+    assert [f.id for f in examine(sight_of(tmp_path, pid=0)).findings] == ["hub-stopped"]
 
 
 def test_a_hub_that_does_not_run_is_a_finding_with_its_last_words(tmp_path: Path) -> None:

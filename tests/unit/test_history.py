@@ -308,6 +308,7 @@ def test_a_run_that_is_not_there_is_refused_and_the_others_are_named(
 ) -> None:
     write("one", "a\n")
     write("two", "b\n")
+    assert History.of(book).scope("tw") == History.of(book).scope("two")
     with pytest.raises(ParameterError, match="no run called 'three'") as refused:
         History.of(book).scope("three")
     assert refused.value.remedy == "there are, the newest first: two, one"

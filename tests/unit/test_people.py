@@ -173,10 +173,13 @@ def test_a_password_that_is_no_reference_is_refused_and_not_repeated(tmp_path: P
     assert "hunter22" not in message
 
 
-def test_an_unknown_column_is_refused_with_the_nearest(tmp_path: Path) -> None:
-    message = refusal(csv(tmp_path, "name,pasword\nalice,\n"))
-    assert "line 1: unknown column 'pasword'" in message
-    assert "did you mean 'password'?" in message
+@pytest.mark.parametrize("column", ["pasword", "klasse"])
+def test_an_unknown_column_is_refused_with_those_that_there_are(
+    tmp_path: Path, column: str
+) -> None:
+    message = refusal(csv(tmp_path, f"name,{column}\nalice,\n"))
+    assert f"line 1: unknown column '{column}'" in message
+    assert "correct or delete it: the columns are name and password" in message
 
 
 def test_a_column_of_admins_is_refused_with_where_they_belong(tmp_path: Path) -> None:

@@ -118,7 +118,9 @@ def test_a_person_s_account_is_not_the_hub_s(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_account_that_may_log_in_is_not_the_hub_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runbook.stages.names.FIRST_FREE", 0)
     monkeypatch.setattr("runbook.stages.names.NO_SHELL", ())
-    assert "hub_user: daemon is an account that may log in" in refusal(hub_user="daemon")
+    said = refusal(hub_user="daemon")
+    assert "hub_user: daemon is an account that may log in" in said
+    assert "usermod -s /usr/sbin/nologin daemon" in said
 
 
 def test_a_folder_that_holds_something_is_not_filled(tmp_path: Path) -> None:

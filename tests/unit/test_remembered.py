@@ -18,6 +18,7 @@ from rich.console import Console
 
 from runbook import cli, facts, journal, order, remembered, runner
 from runbook.display import DATA_MIME
+from runbook.history import History
 from runbook.order import Order, asked_for
 from runbook.record import RunRecord, StageRecord
 from runbook.remembered import Remembered
@@ -45,7 +46,7 @@ def orders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Order]:
         assert order.wanted
         if not order.dry_run:
             remembered.keep(order.wanted.to_remember(f"run-{len(asked)}", order.stages), RUN)
-            remembered.executed([stage.name for stage in order.stages], RUN)
+            remembered.ended([stage.name for stage in order.stages], RUN)
         names = [StageRecord(stage.name, "unchanged") for stage in order.stages]
         return RunRecord(tmp_path, "x", "y", names, status="done", dry_run=order.dry_run)
 
@@ -287,11 +288,16 @@ class Notebooks:
     def __init__(self) -> None:
         self.found: list[Remembered] = []
         self.error = ""
+        self.changes = False
 
     def execute(self, _: str, output: str, **__: Any) -> None:
         self.found.append(remembered.load())
         nbformat.write(new_notebook(), output)
         if self.error:
+            if self.changes:
+                os.environ["RUNBOOK_RUN"] = Path(output).parent.name
+                journal.Journal().begin("60-services", "a change", {}, {})
+                del os.environ["RUNBOOK_RUN"]
             raise RuntimeError(self.error)
         said = {"status": "changed", "changes": [], "checks": [], "versions": {}, "packages": []}
         told = new_output("display_data", {DATA_MIME: {"record": said}})
@@ -345,8 +351,19 @@ def test_a_dry_run_remembers_nothing(notebooks: Notebooks) -> None:
     assert not remembered.place().exists()
 
 
-def test_a_stage_that_fails_waits_until_it_is_executed(notebooks: Notebooks) -> None:
+def test_what_changed_nothing_brought_nothing_into_force(notebooks: Notebooks) -> None:
+    run("cull_idle_timeout=5")
+    before = remembered.place().read_text()
     notebooks.error = "no"
+    failed = run("cull_idle_timeout=6", "port=99", only=["60", "70"])
+    assert notebooks.found[-1].entries["cull_idle_timeout"].value == 6
+    assert remembered.place().read_text() == before
+    held = History.of(journal.Journal()).entries.values()
+    assert [entry for entry in held if entry.run == failed.run_id] == []
+
+
+def test_a_stage_that_fails_waits_until_it_is_executed(notebooks: Notebooks) -> None:
+    notebooks.error, notebooks.changes = "no", True
     run("cull_idle_timeout=5")
     assert "60-services" in remembered.load().waiting
     notebooks.error = ""

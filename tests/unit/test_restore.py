@@ -127,6 +127,12 @@ def test_backups_can_be_read_by_their_owner_only(path: Path, ours: Owner, backup
     assert [mode(copy) for copy in backups.iterdir()] == [0o600]
 
 
+def test_the_folders_above_one_of_the_hub_s_are_not_the_hub_s(path: Path, ours: Owner) -> None:
+    above, wanted = with_parents(Directory(path / "a", "hub", "hub", 0o700))
+    assert (above.path, above.owner, above.group, above.mode) == (path, *ours, 0o755)
+    assert (wanted.owner, wanted.mode) == ("hub", 0o700)
+
+
 def test_a_folder_is_made_and_taken_back_with_those_above_it(
     path: Path, ours: Owner, umask: None, backups: Path
 ) -> None:

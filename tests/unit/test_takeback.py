@@ -269,6 +269,38 @@ def test_the_stage_names_what_it_left_alone_before_and_after(
     assert Undo().runs() == []  # not offered again
 
 
+def test_what_was_left_alone_before_is_told_when_an_older_run_is_to_be_taken_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner
+) -> None:
+    made_by("one", monkeypatch, File(tmp_path / "old", *ours, content="new\n"))
+    made_by("two", monkeypatch, File(tmp_path / "kept", *ours, content="new\n"))
+    remembered.keep(remembered.Remembered({"port": remembered.Entry(80)}), "three")
+    (tmp_path / "kept").write_text("mine\n")
+    assert Undo(undo_run="two").runs() == [("three", "its parameters"), ("two", "1 change")]
+    stage = Undo(undo_run="two")
+    stage.plan().apply()
+    stage.verify()
+    assert Undo().runs() == [("two", "1 change, left alone before"), ("one", "1 change")]
+
+
+def test_admins_that_the_hub_remembers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered.keep(remembered.Remembered({"admins": remembered.Entry(["ben"])}), "run")
+    monkeypatch.setattr(Launch, "answers", lambda self: Check("ok", "it answers"))
+    monkeypatch.setattr(Launch, "plan", lambda self: SimpleNamespace(changes=[]))
+    asked: list[list[str]] = []
+
+    def others(stage: Any) -> list[Check]:
+        asked.append(stage.admins)
+        return [Check("warning", "admins of the hub", "it remembers ann as one")]
+
+    monkeypatch.setattr("runbook.stages.admins.others", others)
+    stage = Undo(undo_run="all")
+    service = cast(Any, SimpleNamespace(running=lambda: True))
+    stage._plan = cast(Any, SimpleNamespace(looked_at=[Resumed(service)]))
+    assert list(stage.probes())[-1].found == "it remembers ann as one"
+    assert asked == [["ben"]]
+
+
 def test_a_dry_undo_takes_nothing_back(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner
 ) -> None:

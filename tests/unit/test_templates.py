@@ -224,7 +224,11 @@ def test_the_authenticator_is_throttled_under_its_own_name(
 def test_the_sudo_rule_names_one_command_one_group_and_never_root() -> None:
     texts = rendered(Sudospawner(hub_user="hub", user_group="people", prefix="/opt/hub"))
     rules = [x for x in texts["/etc/sudoers.d/jupyterhub"].splitlines() if x and x[0] != "#"]
-    assert rules == ["hub ALL=(%people, !root, !#0) NOPASSWD: /opt/hub/bin/sudospawner"]
+    assert rules[0] == "hub ALL=(%people, !root, !#0) NOPASSWD: /opt/hub/bin/sudospawner"
+    [settings] = rules[1:]
+    command, words = settings.split(maxsplit=1)
+    assert command == "Defaults!/opt/hub/bin/sudospawner"
+    assert all(word.startswith("!") for word in words.split(", "))
 
 
 def test_the_hub_s_unit_lets_servers_live_on_and_sudo_work() -> None:

@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Literal
 from runbook import excerpt, facts, machine, safe_files, secrets
 
 Kind = Literal["create", "update", "remove"]
+#: What this process moved into an archive, and where it is now.
+archived: dict[Path, Path] = {}
 #: Lines up to which the text of what is as wanted is kept in a record whole.
 LONGEST_TEXT = 120
 
@@ -172,6 +174,7 @@ def archive(path: Path, backups: Path) -> None:
         number += 1  # taken back more than once
     kept = target.with_name(name)
     safe_files.move(path, kept)
+    archived[path] = kept
     if facts.is_root():
         _have(kept)
 

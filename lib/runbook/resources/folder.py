@@ -10,6 +10,7 @@ from typing import ClassVar
 from runbook import safe_files
 from runbook.resources.base import Change
 from runbook.resources.file import FileState, Owned, look, refuse
+from runbook.safe_paths import ourselves
 
 
 @dataclass
@@ -42,8 +43,11 @@ class Directory(Owned):
 
 
 def with_parents(folder: Directory) -> Iterator[Directory]:
-    """``folder``, and before it the folders above that are missing, each to be taken back."""
+    """``folder``, and before it the folders above that are missing, each to be taken back.
+
+    Those are root's, where root makes them: whoever has them could put another in its place.
+    """
     missing = [path for path in folder.path.parents if not path.exists()]
     for path in reversed(missing):
-        yield Directory(path, folder.owner, folder.group)
+        yield Directory(path, *ourselves())
     yield folder

@@ -17,7 +17,13 @@ from packaging.utils import canonicalize_name
 from runbook import facts, machine, safe_files
 from runbook.errors import PlanError
 from runbook.packages import distribution, needs, version_told
-from runbook.resources.base import Change, Found, Resource, extent
+from runbook.resources.base import Change, Found, Resource, archive, extent
+from runbook.resources.environment_files import (
+    PACKAGES,
+    foreign_files,
+    parts,
+    remove_environment,
+)
 from runbook.resources.package_changes import (
     Difference,
     as_diff,
@@ -29,10 +35,9 @@ from runbook.resources.package_changes import (
     wanted_version,
 )
 from runbook.resources.python_lock import entries, kept_text, requirements
-from runbook.resources.uv import CACHE, LOCK, uv_in
+from runbook.resources.uv import uv_in
 
 PATIENCE_SECONDS = 10
-PACKAGES = "lib/python*"
 
 
 @dataclass(frozen=True)
@@ -199,6 +204,8 @@ class PythonEnvironment(Resource):
         lock = safe_files.text(backups / state.lock) if state.lock else ""
         if state.packages is None:
             end_programs(self.path)
+            for each in () if self._unfinished.exists() else foreign_files(self.path):
+                archive(each, backups)
             remove_environment(self.path)
         else:
             locked, present = entries(lock), self._installed()
@@ -212,23 +219,6 @@ class PythonEnvironment(Resource):
 
 def _hash(lock: str) -> str:
     return hashlib.sha256(lock.encode()).hexdigest() if lock else ""
-
-
-def remove_environment(path: Path) -> None:
-    """Remove what uv made at ``path`` and nothing beside it."""
-    for part in parts(path):
-        if part.is_dir() and not part.is_symlink():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
-            part.unlink(missing_ok=True)
-    (path / ".unfinished").unlink(missing_ok=True)
-
-
-def parts(path: Path) -> list[Path]:
-    """The folders and files at ``path`` that uv makes and packages fill."""
-    names = ("bin", "include", "lib64", "share", "etc", "pyvenv.cfg", "CACHEDIR.TAG", ".gitignore")
-    own = [path / name for name in (*names, CACHE, LOCK)]
-    return [*own, *path.glob(PACKAGES)]
 
 
 def end_programs(path: Path) -> None:

@@ -22,6 +22,7 @@ from runbook.resources import (
     User,
     with_parents,
 )
+from runbook.stages import admins
 from runbook.stages.address import Address
 from runbook.stages.base import Stage
 from runbook.stages.folders import of_another_hub, only_files, read_by, writable
@@ -114,6 +115,7 @@ class Configure(Configured, Address, Login, Session, Stage):
             yield Check.that(mode == 0o600, what, f"mode {mode:04o}", remedy)
         if self.spawner == "sudo":
             yield self._read_only()
+            yield from admins.others(self)
 
     def _folders(self) -> Iterator[Resource]:
         config = Path(self.config_dir)
@@ -219,12 +221,9 @@ class Configure(Configured, Address, Login, Session, Stage):
         return Check.that(not fatal, what, told, "look at the place named")
 
     def _hub_menu(self) -> Check:
-        found = list(
-            Path(self.prefix).glob("lib/python*/site-packages/jupyterlab/staging/package.json")
-        )
-        extensions = (
-            json.loads(safe_files.glance(found[0]))["jupyterlab"]["extensions"] if found else {}
-        )
+        package = "lib/python*/site-packages/jupyterlab/staging/package.json"
+        found = [safe_files.glance(path) for path in Path(self.prefix).glob(package)]
+        extensions = json.loads(found[0])["jupyterlab"]["extensions"] if found else {}
         what = "JupyterLab brings its Hub menu (control panel, log out)"
         name = "@jupyterlab/hub-extension"
         holds = name in extensions

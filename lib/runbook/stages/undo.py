@@ -19,12 +19,17 @@ from runbook.params import Value
 from runbook.plan import Plan
 from runbook.remembered import RememberedFile
 from runbook.resources import Resource, remains
+from runbook.resources.base import archived
+from runbook.stages import admins
 from runbook.stages.base import Stage
+from runbook.stages.configure import Configure
 from runbook.stages.launch import Launch
 from runbook.stages.parameters import parameter
 from runbook.takeback import TakenBack
 from runbook.undoing import Backwards, Resumed, Undoing
 
+#: Before the path of what was not thrown away.
+KEPT = "kept: "
 DOCTOR = "./runbook doctor says why it does not"
 #: What another run, or another program, wrote between the lines of ours.
 PASSED_OVER = "if it was damaged, what it told of must be taken back by hand"
@@ -75,6 +80,7 @@ class Undo(Stage):
         yield Check("ok", "taken back", f"all but {len(left)}" if left else "all of it")
         yield from (outcome for _, outcome in left)
         yield from _without_owner([each for each, _ in left])
+        yield from (Check("ok", f"{KEPT}{path}", str(kept)) for path, kept in archived.items())
         yield from self._services()
         self._end([each for each, _ in left])
 
@@ -113,9 +119,9 @@ class Undo(Stage):
         for each in resumed:
             what = f"{each.service} runs, with what it had before"
             yield Check.that(each.service.running(), what, remedy=DOCTOR)
-        hub = _hub_in_force() if resumed and not self.dry_run else None
-        if hub:
+        for hub, configured in _in_force() if resumed and not self.dry_run else ():
             yield _answers(hub)
+            yield from admins.others(configured)
 
 
 def _told(entries: list[Entry], left: set[str]) -> str:
@@ -138,13 +144,13 @@ def _answers(hub: Launch) -> Check:
     return Check("warning", f"the hub does not answer at {hub.local_url}", answer.found, DOCTOR)
 
 
-def _hub_in_force() -> Launch | None:
-    """The hub, by the parameters in force now; None where they do not say."""
+def _in_force() -> list[tuple[Launch, Configure]]:
+    """The hub, by the parameters in force now; none where they do not say."""
     with suppress(RunbookError):
         entries = remembered.load().entries
         values = {name: Value(entry.value, entry.source) for name, entry in entries.items()}
-        return Launch.from_values(values) if entries else None
-    return None
+        return [(Launch.from_values(values), Configure.from_values(values))] if values else []
+    return []
 
 
 def _without_owner(left: list[TakenBack]) -> Iterator[Check]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 
-from runbook import facts
 from runbook.display import counted
 from runbook.history import History
 from runbook.hub.doctor.seen import Seen, seen
@@ -29,7 +29,8 @@ def configuration_broken(sight: Sight) -> Iterator[Seen]:
 
 def half_taken_back(sight: Sight) -> Iterator[Seen]:
     """An undo was broken off: what it had stopped stands still, what it runs from is half gone."""
-    history = History.of(Journal()) if facts.is_root() else History()
+    book = Journal()
+    history = History.of(book) if os.access(book.path, os.R_OK) else History()
     left = history.unfinished & history.entries.keys()
     if left:
         stopped = [f"it had stopped {Resource.of(each)}" for each in history.paused]
