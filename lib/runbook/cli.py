@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,6 +30,7 @@ from runbook.machine import usual_remedy
 from runbook.order import ROOT, Order, asked_for
 from runbook.record import RunRecord
 from runbook.stages import Undo
+from runbook.stages.judgement import collected, plain
 from runbook.stages.undo import KEPT
 from runbook.summary import short
 
@@ -125,19 +126,31 @@ def undo(run_name: str, force: bool, plan: bool) -> int:
     """
     given = {"undo_run": Path(run_name).name, "force": force}
     values = {name: params.Value(value, "the command line") for name, value in given.items()}
-    runs = [f"\n  {name}  {count}" for name, count in Undo.from_values(values).runs()]
-    out.print(f"{'plan to undo' if plan else 'undo'} {run_name}", *runs, sep="")
+    stage = Undo.from_values(values)
+    if not stage.runs():
+        out.print("there is nothing to take back")
+        return 0
+    out.print(f"{'plan to undo' if plan else 'undo'} {run_name}")
+    for name, count in stage.runs():
+        out.print(f"  {name}  {count}", markup=False)
+    before = _warn(plain(collected(stage.checks())))
     record = _execute(Order(values, Path("undo"), [Undo], plan))
     if plan:
         return _show_plan(record)
-    checks = [check for stage in record.stages for check in stage.checks]
-    warnings = [f"{c['what']}: {c['found']}" for c in checks if c["status"] == "warning"]
-    for warning in dict.fromkeys(warnings):
-        out.print(Text(f"  ! {warning}", style="yellow"))
+    checks = [check for each in record.stages for check in each.checks]
+    _warn(checks, said=before)
     for check in (check for check in checks if check["what"].startswith(KEPT)):
         out.print(f"  {check['what']}, now {short(Path(check['found']))}", markup=False)
     out.print(f"The record is {short(record.folder)}/")
     return _exit_code(record)
+
+
+def _warn(checks: Iterable[dict[str, Any]], said: Iterable[str] = ()) -> list[str]:
+    """Print what of ``checks`` is a warning and not ``said`` yet; those that it has."""
+    warnings = [f"{c['what']}: {c['found']}" for c in checks if c["status"] == "warning"]
+    for warning in dict.fromkeys(each for each in warnings if each not in said):
+        out.print(Text(f"  ! {warning}", style="yellow"))
+    return warnings
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})

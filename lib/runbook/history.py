@@ -144,8 +144,8 @@ class History:
     def scope(self, run: str, *, force: bool = False) -> list[Entry]:
         """The changes to be taken back for ``run``: its own and every later one, oldest first.
 
-        ``latest`` is the newest run that no undo has dealt with; what one left alone counts again
-        where it is to be forced. An undo that a crash interrupted is finished first.
+        ``latest`` is the newest run that no undo has dealt with; where it is to be forced, what
+        undos have left alone since. An undo that a crash interrupted is finished first.
 
         Raises
         ------
@@ -163,13 +163,12 @@ class History:
     def _called(self, run: str) -> str:
         """The name of the run that is called so, or alone has a name that begins so."""
         names = list(dict.fromkeys(name for name, _ in reversed(self.runs())))
-        found = [name for name in names if name == run or name.startswith(run)]
-        if run in found or len(found) == 1:
-            return run if run in found else found[0]
+        found = [run] if run in names else [name for name in names if name.startswith(run)]
+        if len(found) == 1:
+            return found[0]
+        beginning = f"{run!r} is the beginning of {len(found)} runs with changes to take back"
         raise ParameterError(
-            f"{run!r} is the beginning of {len(found)} runs with changes to take back"
-            if found
-            else f"no run called {run!r} has changes to take back",
+            beginning if found else f"no run called {run!r} has changes to take back",
             f"there are, the newest first: {', '.join(names)}" if names else "there is none",
         )
 
@@ -178,12 +177,13 @@ class History:
         started = [n for n, entry in enumerate(entries) if entry.id in self.unfinished]
         if started:
             return started[0]
-        start = len(entries)
-        for _, group in reversed(self.runs()):
-            start -= len(group)
-            if force or any(entry.id not in self.left for entry in group):
-                return start
-        return len(entries)
+        groups = [group for _, group in self.runs()]
+        while groups and self.left.issuperset(entry.id for entry in groups[-1]):
+            groups.pop()
+        before = sum(map(len, groups))  # what undos have left alone since
+        if force and before < len(entries):
+            return before
+        return before - len(groups[-1]) if groups else len(entries)
 
 
 def key(identity: dict[str, str]) -> str:

@@ -214,6 +214,13 @@ def ourselves() -> tuple[str, str]:
 
 
 def numbers(owner: str, group: str) -> tuple[int, int]:
-    """The numbers of an account and a group, which may be given by number, too."""
-    uid = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
-    return uid, int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    """The numbers of an account and a group, which may be given by number, too.
+
+    Raises `RunbookError` where there is none of that name.
+    """
+    try:
+        uid = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+        return uid, int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        why = f"nothing can be given to {owner}:{group}: there is no such account or no such group"
+        raise RunbookError(why, "see getent passwd and getent group") from None

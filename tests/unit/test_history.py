@@ -283,6 +283,17 @@ def test_what_was_left_alone_is_not_offered_again_until_it_is_forced(
     assert undo(book) == ["edited since"]
     assert History.of(book).scope(LATEST) == []
     assert path.read_text() == "mine\n"
+    assert undo(book, force=True) == []  # of both runs, for both were taken back but for this
+    assert not path.exists()
+
+
+def test_what_was_left_alone_of_the_newest_run_is_forced_to_what_the_run_before_made(
+    book: Journal, write: Callable[..., Path]
+) -> None:
+    path = write("one", "a\n")
+    write("two", "b\n")
+    path.write_text("mine\n")
+    assert undo(book) == ["edited since"]
     assert undo(book, force=True) == []
     assert path.read_text() == "a\n"
 

@@ -297,6 +297,7 @@ ALLOWED = {
     "released.py": "a file of the library",
     "outcome.py": "the log of the commands, in the record",
     "resources/dpkg.py": "dpkg's own locks",
+    "resources/environment_files.py": "below the prefix, which its owner alone can write",
     "resources/python_env.py": "below the prefix, which its owner alone can write",
     "resources/base.py": "the archive, below the journal or the record",
     **dict.fromkeys(

@@ -14,11 +14,12 @@ from runbook.display import counted
 from runbook.errors import RunbookError
 from runbook.history import LATEST, Entry, History
 from runbook.hub.probe_account import MEMBER, OUTSIDER, ProbeAccount
+from runbook.hub.servers import servers
 from runbook.journal import Journal
 from runbook.params import Value
 from runbook.plan import Plan
 from runbook.remembered import RememberedFile
-from runbook.resources import Resource, remains
+from runbook.resources import PythonEnvironment, Resource, remains
 from runbook.resources.base import archived
 from runbook.stages import admins
 from runbook.stages.base import Stage
@@ -59,6 +60,8 @@ class Undo(Stage):
         for each in undoing.backs():
             if outcome := each.why_left(each.read()) and each.outcome():
                 yield outcome
+            if isinstance(each.resource, PythonEnvironment) and each.resource.absent(each.before):
+                yield from _ending()
 
     def resources(self) -> Iterator[Resource]:
         if facts.is_root():
@@ -129,6 +132,14 @@ def _told(entries: list[Entry], left: set[str]) -> str:
     stages = [entry for entry in entries if entry.identity["kind"] != RememberedFile.__name__]
     alone = ", left alone before" if left.issuperset(entry.id for entry in entries) else ""
     return counted(len(stages), "change") + alone if stages else "its parameters"
+
+
+def _ending() -> Iterator[Check]:
+    """Whose servers run out of an environment that goes."""
+    people = sorted({process.info["username"] or "somebody" for process in servers()})
+    if people:
+        told = f"those of {', '.join(people)}, with their kernels"
+        yield Check("warning", "servers end", told, "wait until nobody works, or have them save")
 
 
 def _answers(hub: Launch) -> Check:
