@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -76,13 +77,19 @@ def _stage() -> Configure:
 
 def _usual(stage: Configure) -> Path:
     places = [Path(stage.config_dir) / NAME, ETC / NAME, Path(NAME)]
-    found = next((place for place in places if place.exists()), None)
+    found = next((place for place in places if _may_be_there(place)), None)
     if found is None:
         looked = ", ".join(dict.fromkeys(map(str, places)))
         raise ParameterError(
             f"there is no configuration; looked for {looked}", "name it: ./runbook lint FILE"
         )
     return found
+
+
+def _may_be_there(file: Path) -> bool:
+    """Whether it is, or stands where we may not look."""
+    closed = os.path.isdir(file.parent) and not os.access(file.parent, os.X_OK)
+    return closed or os.path.exists(file)
 
 
 def _readable(file: Path) -> Path:

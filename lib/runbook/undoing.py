@@ -105,6 +105,12 @@ class Undoing:
         touched = chained(self.scope, force=self.force)
         return [TakenBack(each, self.journal, self.force) for each in touched]
 
+    def forget(self) -> None:
+        """Of what this undo takes back, and earlier ones left, what is as it was before."""
+        left = [entry for entry in self.history.entries.values() if entry.id in self.history.left]
+        for touched in (*chained(self.scope, force=self.force), *chained(left)):
+            TakenBack(touched, self.journal).forget()
+
     def _services(self, backs: Sequence[TakenBack]) -> Iterator[Resumed]:
         """Those that run afterwards, in the order in which they were first started."""
         own = {str(back.touched.identity): back for back in backs if back.is_service}
@@ -127,6 +133,18 @@ class Backwards(Plan):
         super().__init__(stage, resources, dry_run=dry_run, journal=undoing.journal)
         self.entries = [entry.id for entry in undoing.scope]
         self.resumed = [each.service for each in self.looked_at if isinstance(each, Resumed)]
+
+    @property
+    def changes(self) -> list[Change]:
+        """Once applied, those that came about: a folder that holds something stays."""
+        return [step.change for step in self.steps if step.status != "skipped"]
+
+    def _made(self) -> Table:
+        for step in self.steps:
+            left = isinstance(step.resource, TakenBack) and step.resource.outcome()
+            if step.status == "ok" and left:
+                step.status = "skipped"
+        return super()._made()
 
     def apply(self) -> Table:
         """As of any plan. Raises `StageError` that names what stands still where it breaks off."""

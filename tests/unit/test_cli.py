@@ -120,6 +120,14 @@ def test_the_help_of_a_command_shows_an_example(
     assert f"./runbook {name}" in shown
 
 
+def test_an_undo_of_nothing_says_so_and_makes_no_record(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], elsewhere: Path
+) -> None:
+    assert exit_code(monkeypatch, "undo", "all") == 0
+    assert capsys.readouterr().out == "there is nothing to take back\n"
+    assert not elsewhere.exists()
+
+
 def examples() -> list[str]:
     """Each line that the help of a command says one may type."""
     texts = [each.help or "" for each in (cli.cli, *cli.cli.commands.values())]

@@ -16,7 +16,7 @@ import pytest
 from runbook import facts, secrets
 from runbook.facts import Listener
 from runbook.hub.configuration import Configuration
-from runbook.hub.doctor import diagnose, examine
+from runbook.hub.doctor import diagnose, examine, services
 from runbook.hub.doctor.database import Database, look_at
 from runbook.hub.doctor.diagnosis import Diagnosis, Finding, rank
 from runbook.hub.doctor.installation import Installation
@@ -326,3 +326,12 @@ def test_the_stage_shows_a_finding_as_a_warning_with_what_to_do(tmp_path: Path) 
     stage._diagnosis = examine(sight_of(tmp_path))
     [headline] = stage.probes()
     assert (headline.status, headline.found) == ("ok", "nothing wrong was found")
+
+
+def test_a_supervisor_in_a_folder_that_is_closed_to_who_asks_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "jupyterhub"
+    folder.mkdir(mode=0o000)
+    monkeypatch.setattr(services, "SUPERVISOR_FILES", (str(folder / "supervisord.conf"),))
+    assert services._supervisors() == {}

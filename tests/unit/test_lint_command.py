@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 from reading import CORPUS
 from test_lint import PYTHON
 
-from runbook import cli
+from runbook import cli, cli_lint
+from runbook.errors import ParameterError
 from runbook.hub import configuration
 from runbook.hub.configuration import read_configuration
 from runbook.hub.lint import SEVERITIES, codes, lint
@@ -355,3 +358,12 @@ def test_the_whole_command_writes_nothing(name: str, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert files(tmp_path) == before
+
+
+def test_a_configuration_in_a_folder_that_is_closed_to_who_asks_is_told_so(tmp_path: Path) -> None:
+    folder = tmp_path / "jupyterhub"
+    folder.mkdir(mode=0o000)
+    file = cli_lint._usual(cast(Any, SimpleNamespace(config_dir=str(folder))))
+    with pytest.raises(ParameterError, match="Permission denied") as refused:
+        cli_lint._readable(file)
+    assert refused.value.remedy == "run it as who may read the file, or as root"

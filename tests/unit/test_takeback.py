@@ -301,6 +301,57 @@ def test_admins_that_the_hub_remembers_are_named(monkeypatch: pytest.MonkeyPatch
     assert asked == [["ben"]]
 
 
+def test_a_folder_that_stays_is_no_change_of_the_record(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner
+) -> None:
+    made_by("run", monkeypatch, Directory(tmp_path / "a", *ours), Directory(tmp_path / "b", *ours))
+    (tmp_path / "a/backup").touch()
+    stage = Undo()
+    plan = stage.plan()
+    assert len(plan.changes) == 2
+    assert "1 of 2 made" in str(plan.apply())
+    assert [change.summary for change in plan.changes] == [
+        f"take back: folder {tmp_path}/b ({':'.join(ours)} 0755)"
+    ]
+    stage.verify()
+    again = Undo(undo_run="all")
+    again.plan().apply()
+    assert again.status() == "unchanged"
+
+
+def test_what_an_undo_left_and_somebody_removed_since_is_forgotten_by_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner
+) -> None:
+    folder = tmp_path / "folder"
+    for number in (1, 2):
+        made_by(f"run-{number}", monkeypatch, Directory(folder, *ours))
+        (folder / "mine").touch()
+        stage = Undo()
+        stage.plan().apply()
+        stage.verify()
+        assert (folder / "mine").exists()
+        (folder / "mine").unlink()
+        folder.rmdir()
+    made_by("run-3", monkeypatch, File(tmp_path / "file", *ours, content="x"))
+    stage = Undo()
+    stage.plan().apply()
+    stage.verify()
+    assert holding(Journal()) == []
+
+
+def test_who_works_is_named_before_the_programs_go(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    people = [SimpleNamespace(info={"username": name}) for name in ("zoe", "ann", "ann")]
+    monkeypatch.setattr("runbook.stages.undo.servers", lambda: people)
+    monkeypatch.setenv("RUNBOOK_RUN", "run")
+    interrupted(Journal(), half_made_environment(tmp_path / "prefix"))
+    told = {check.what: check.found for check in Undo().checks()}
+    assert told["servers end"] == "those of ann, zoe, with their kernels"
+    monkeypatch.setattr("runbook.stages.undo.servers", list)
+    assert "servers end" not in [check.what for check in Undo().checks()]
+
+
 def test_a_dry_undo_takes_nothing_back(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner
 ) -> None:

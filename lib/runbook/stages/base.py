@@ -210,7 +210,7 @@ class Stage(HasTraits):  # type: ignore[misc]
         """skipped, unchanged, planned, changed; a stage that failed never gets to ask."""
         if self.skip_reason():
             return "skipped"
-        if not self._plan:
+        if not (self._plan and self._plan.changes):
             return "unchanged"
         return "changed" if self._plan.applied else "planned"
 

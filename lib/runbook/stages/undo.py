@@ -75,10 +75,8 @@ class Undo(Stage):
     def probes(self) -> Iterator[Check]:
         if facts.has_systemd() and facts.is_root():
             machine.run(["systemctl", "daemon-reload"])
-        backs = self.undoing().backs()
-        for each in backs:
-            each.forget()
-        outcomes = [(each, each.outcome()) for each in backs]
+        self.undoing().forget()
+        outcomes = [(each, each.outcome()) for each in self.undoing().backs()]
         left = [(each, outcome) for each, outcome in outcomes if outcome]
         yield Check("ok", "taken back", f"all but {len(left)}" if left else "all of it")
         yield from (outcome for _, outcome in left)

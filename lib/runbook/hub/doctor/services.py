@@ -167,7 +167,7 @@ def _supervisors() -> dict[Path, psutil.Process | None]:
         if "-c" in words[:-1] and _is_ours(process):
             found[Path(words[words.index("-c") + 1])] = process
     known = (Path(os.path.expanduser(name)) for name in SUPERVISOR_FILES)
-    return {**{path: None for path in known if path.exists()}, **found}
+    return {**{path: None for path in known if os.path.exists(path)}, **found}
 
 
 def _is_ours(process: psutil.Process) -> bool:
