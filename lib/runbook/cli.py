@@ -129,20 +129,20 @@ def undo(run_name: str, force: bool, plan: bool) -> int:
     stage = Undo.from_values(values)
     if not stage.runs():
         out.print("there is nothing to take back")
-        return 0
+        return DONE
     out.print(f"{'plan to undo' if plan else 'undo'} {run_name}")
     for name, count in stage.runs():
         out.print(f"  {name}  {count}", markup=False)
     before = _warn(plain(collected(stage.checks())))
     record = _execute(Order(values, Path("undo"), [Undo], plan))
-    if plan:
-        return _show_plan(record)
+    if plan or record.status != "done":
+        return _show_plan(record) if plan else _exit_code(record)
     checks = [check for each in record.stages for check in each.checks]
     _warn(checks, said=before)
     for check in (check for check in checks if check["what"].startswith(KEPT)):
         out.print(f"  {check['what']}, now {short(Path(check['found']))}", markup=False)
     out.print(f"The record is {short(record.folder)}/")
-    return _exit_code(record)
+    return DONE
 
 
 def _warn(checks: Iterable[dict[str, Any]], said: Iterable[str] = ()) -> list[str]:
@@ -195,6 +195,8 @@ def _execute(order: Order) -> RunRecord:
         err.print(f"The record is {short(record.folder)}/")
         if not order.dry_run and len(order.stages) > 1:
             err.print("To go on from here: the same command with --resume")
+        if not order.dry_run and order.stages == [Undo]:
+            err.print("The hub may stand still until the undo is finished: ./runbook undo")
     return record
 
 
@@ -214,8 +216,7 @@ def _show_plan(record: RunRecord) -> int:
 
 
 def _exit_code(record: RunRecord) -> int:
-    codes = {"done": DONE, "failed": FAILED, "interrupted": INTERRUPTED}
-    return codes[record.status]
+    return {"done": DONE, "failed": FAILED, "interrupted": INTERRUPTED}[record.status]
 
 
 def _complain(error: RunbookError) -> None:

@@ -57,6 +57,8 @@ def continued(order: Order, record: RunRecord) -> RunRecord:
 
 def add_earlier_attempts(entry: StageRecord, run_id: str) -> None:
     """What attempts that failed or were killed changed before, the run has changed."""
+    if entry.name == Undo.name:
+        return  # goes on as another run
     told = {change["summary"] for change in entry.changes}
     earlier = [each for each in journaled(run_id, entry.name) if each["summary"] not in told]
     entry.changes = [*earlier, *entry.changes]

@@ -92,7 +92,7 @@ def _who(hub: Launch, people: Pam) -> Iterator[tuple[str, str]]:
     names = ", ".join(facts.members(group)) or "nobody yet"
     yield "Who may log in", f"members of {group}: {names}"
     yield "To let in another", f"usermod -aG {group} NAME"
-    if people.passwords.exists():
+    if people.passwords.exists() and people.passwords.stat().st_size:
         yield "First passwords", str(people.passwords)
 
 

@@ -10,13 +10,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from runbook import facts, secrets
 from runbook.facts import Listener
 from runbook.hub.configuration import Configuration
-from runbook.hub.doctor import diagnose, examine, services
+from runbook.hub.doctor import diagnose, examine, services, web
 from runbook.hub.doctor.database import Database, look_at
 from runbook.hub.doctor.diagnosis import Diagnosis, Finding, rank
 from runbook.hub.doctor.installation import Installation
@@ -335,3 +336,11 @@ def test_a_supervisor_in_a_folder_that_is_closed_to_who_asks_is_passed_over(
     folder.mkdir(mode=0o000)
     monkeypatch.setattr(services, "SUPERVISOR_FILES", (str(folder / "supervisord.conf"),))
     assert services._supervisors() == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "port"), [("http://[::1]/hub", 80), ("https://[::1]", 443), ("http://[::1]:8000", 8000)]
+)
+def test_an_address_of_ipv6_is_asked_at_its_port(url: str, port: int) -> None:
+    connection = web._connection(urlsplit(url))
+    assert (connection.host, connection.port) == ("::1", port)

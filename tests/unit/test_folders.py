@@ -239,3 +239,19 @@ def test_an_older_hub_is_stopped_by_the_unit_that_would_start_it_again(
     monkeypatch.setattr(older_hub, "unit_of", lambda pid: unit)
     found = hub(Path("/srv/hub/jupyterhub_config.py"), pid=os.getpid())
     assert f"stop it ({stop}" in OlderHub(found, (os.getpid(),)).check().remedy
+
+
+def test_what_others_have_systemd_do_with_our_units_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runbook.stages.managed.UNITS", (str(tmp_path / "no"), str(tmp_path)))
+    stage = Launch(service_manager="systemd")
+    assert list(stage.drop_ins()) == []
+    file = tmp_path / "jupyterhub-proxy.service.d/hard.conf"
+    file.parent.mkdir()
+    file.write_text("[Service]\n# Why=not\nUser=root\nMemoryMax=1G\n")
+    (file.parent / "readme.txt").touch()
+    [check] = stage.drop_ins()
+    assert (check.status, check.what) == ("warning", f"drop-in {file}")
+    assert check.found == "User=root, MemoryMax=1G"
+    assert "systemctl cat jupyterhub-proxy.service" in check.remedy

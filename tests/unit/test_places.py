@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -121,6 +123,18 @@ def test_an_account_that_may_log_in_is_not_the_hub_s(monkeypatch: pytest.MonkeyP
     said = refusal(hub_user="daemon")
     assert "hub_user: daemon is an account that may log in" in said
     assert "usermod -s /usr/sbin/nologin daemon" in said
+
+
+def test_programs_are_not_put_where_none_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mounted(path: Path) -> Any:
+        return SimpleNamespace(f_flag=os.ST_NOEXEC if str(path) == "/usr" else 0)
+
+    monkeypatch.setattr(os, "statvfs", mounted)
+    assert "prefix: /usr/hub is on a file system that is mounted noexec" in refusal(
+        prefix="/usr/hub"
+    )
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=0))
+    Configure(prefix="/usr/hub")
 
 
 def test_a_folder_that_holds_something_is_not_filled(tmp_path: Path) -> None:

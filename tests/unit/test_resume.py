@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from runbook import resume
+from runbook.journal import Journal
 from runbook.order import NOTEBOOKS, Order
 from runbook.record import RunRecord, StageRecord
+from runbook.resume import add_earlier_attempts
 from runbook.stages import STAGES, CheckMachine, Install, Stage
 
 STEPS = (CheckMachine, Install)
@@ -57,3 +59,15 @@ def test_what_other_code_or_other_parameters_made_is_executed(order: Order) -> N
     entries = record(order, "unchanged", "changed")
     entries.stages[1].made_by = "0" * 64
     assert resume.good_so_far(order, entries) == 1
+
+
+def test_what_an_undo_began_to_take_back_is_no_change_where_it_stayed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that is resumed has made what its earlier attempts made; an undo is another run."""
+    entry = Journal().begin("10-install", "folder x", {"kind": "Directory", "path": "/x"}, {})
+    monkeypatch.setenv("RUNBOOK_RUN", "undo")
+    Journal().taking_back([entry])
+    stage = StageRecord("90-undo", "unchanged")
+    add_earlier_attempts(stage, "undo")
+    assert (stage.changes, stage.status) == ([], "unchanged")

@@ -136,3 +136,15 @@ def test_a_machine_s_addresses_are_those_that_others_reach(monkeypatch: pytest.M
     found = [SimpleNamespace(family=10 if ":" in ip else 2, address=ip) for ip in ips]
     monkeypatch.setattr(psutil, "net_if_addrs", lambda: {"e": found})
     assert address.addresses() == ["192.0.2.1", "2001:db8::1"]
+
+
+@pytest.mark.parametrize(("passwords", "named"), [("ann:x\n", True), ("", False), (None, False)])
+def test_first_passwords_are_named_where_there_are_any(
+    machine: dict[str, object], tmp_path: Path, passwords: str | None, named: bool
+) -> None:
+    machine["prefix"], folder = str(tmp_path / "prefix"), tmp_path / "etc"
+    folder.mkdir()
+    if passwords is not None:
+        (folder / "initial_passwords").write_text(passwords)
+    said = ends(record(tmp_path, ALL), machine, config_dir=str(folder))
+    assert ("First passwords" in said) is named

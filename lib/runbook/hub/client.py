@@ -72,7 +72,8 @@ class HubSession:
         page = self.page(f"/hub/login?next={quote(self._prefix + '/hub/home', safe='')}")
         form = soup(page).select_one("form:has(input[name=password])")
         if form is None:
-            raise HubError(f"{page.url} shows no login form: {explanation(page)}")
+            remedy = "look at the page; of a login.html in template_paths, at that"
+            raise HubError(f"{page.url} shows no login form: {explanation(page)}", remedy=remedy)
         answer = self._submit(page, form, username=username, password=password)
         said = explanation(answer)
         if answer.status_code in (401, 403) and not STALE_FORM.search(said):

@@ -73,6 +73,7 @@ class Launch(Managed, Configured, Address, Stage):
             for folder in (UNITS, Path("/usr/lib/systemd/system")):
                 away = f"systemctl disable --now {name}, and move it away"
                 yield from made_here("the unit", folder / f"{name}.service", away)
+        yield from self.drop_ins()
 
     def checks(self) -> Iterator[Check]:
         config = Path(self.config_dir) / "jupyterhub_config.py"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from runbook import facts, machine
+from runbook import facts, machine, safe_files
 from runbook.checks import Check
 from runbook.hub.servers import api_port, servers
 from runbook.resources import Supervisor
@@ -13,6 +14,7 @@ from runbook.stages.parameters import Paths, ServiceManager
 
 HUB = "jupyterhub"
 PROXY = "jupyterhub-proxy"
+UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
 
 
 class Managed(Paths, ServiceManager):
@@ -38,6 +40,16 @@ class Managed(Paths, ServiceManager):
         remedy = "leave hub_port as it is, or have them stopped first, with all that they compute: "
         remedy += f"by an admin at /hub/admin, or by kill {pids}"
         return Check.that(not left, "running servers find the hub", found, remedy)
+
+    def drop_ins(self) -> Iterator[Check]:
+        """What others have systemd do with our units (systemd.unit(5)); with or without a reason,
+        it may be why one does not start."""
+        for unit in (f"{HUB}.service", f"{PROXY}.service"):
+            for file in (f for top in UNITS for f in sorted(Path(top, f"{unit}.d").glob("*.conf"))):
+                lines = safe_files.glance(file).decode(errors="replace").split("\n")
+                found = ", ".join(line for line in lines if "=" in line and line[0] not in "#;")
+                remedy = f"right if it is meant so: systemctl cat {unit}"
+                yield Check("warning", f"drop-in {file}", found, remedy)
 
     def pid_of(self, program: str) -> int:
         """The process of `HUB` or `PROXY`; 0 where it does not run."""

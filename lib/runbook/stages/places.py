@@ -50,6 +50,11 @@ def refuse_places(folders: dict[str, str]) -> None:
             shown = folders[name] if str(path) == folders[name] else f"{folders[name]} ({path})"
             remedy = f"name a folder of its own, for example {EXAMPLES[name]}"
             raise ParameterError(f"{name}: {shown} {why}", remedy)
+    if _holds_no_programs(real["prefix"]):
+        raise ParameterError(
+            f"prefix: {folders['prefix']} is on a file system that is mounted noexec",
+            "no program runs from there: name another folder, or mount it with exec",
+        )
     for name, path in real.items():
         for other, above in real.items():
             if other != name and path.is_relative_to(above):
@@ -58,6 +63,11 @@ def refuse_places(folders: dict[str, str]) -> None:
                     f"{name}: {folders[name]} {how} {other}, {folders[other]}",
                     "give each a folder of its own",
                 )
+
+
+def _holds_no_programs(path: Path) -> bool:
+    there = next(above for above in (path, *path.parents) if above.exists())
+    return bool(os.statvfs(there).f_flag & os.ST_NOEXEC)
 
 
 def _why_not(path: Path) -> str:

@@ -60,7 +60,9 @@ def get(url: str, headers: Mapping[str, str] | None = None) -> Answer:
 
 
 def _connection(parts: SplitResult) -> http.client.HTTPConnection:
-    host, port = parts.hostname or "127.0.0.1", parts.port
+    host = parts.hostname or "127.0.0.1"
+    # Without a port http.client takes the last number of an address for one.
+    port = parts.port or {"https": 443}.get(parts.scheme, 80)
     if parts.scheme == "https":
         context = ssl._create_unverified_context()
         return http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
