@@ -28,7 +28,7 @@ from runbook.errors import ParameterError, RunbookError
 from runbook.lock import Locked
 from runbook.machine import usual_remedy
 from runbook.order import ROOT, Order, asked_for
-from runbook.record import RunRecord
+from runbook.record import RunRecord, shown
 from runbook.stages import Undo
 from runbook.stages.judgement import collected, plain
 from runbook.stages.undo import KEPT
@@ -204,7 +204,7 @@ def _show_plan(record: RunRecord) -> int:
     """The changes of every stage with their diffs; exit code 2 where there are any."""
     for stage in record.stages:
         if stage.changes:
-            rows = [(c["kind"], c["summary"]) for c in stage.changes]
+            rows = [(c["kind"], shown(c)) for c in stage.changes]
             diffs = [(c["summary"], c["diff"]) for c in stage.changes if c["diff"]]
             out.print(display.Table(stage.name, ("", "what"), rows, diffs))
     if record.status != "done":

@@ -15,7 +15,7 @@ from runbook.display import MARKS, Table, duration
 from runbook.errors import RunbookError
 from runbook.packages import package_tables
 from runbook.reading import Run
-from runbook.record import StageRecord
+from runbook.record import StageRecord, shown
 from runbook.standing import taken_back
 
 #: What the check of an undo says of a run.
@@ -126,7 +126,7 @@ def _taken_back() -> dict[str, str]:
 
 
 def _row(run: Run, since: str) -> tuple[str, ...]:
-    changed = sum(stage.status == "changed" for stage in run.stages)
+    changed = sum(bool(stage.changes) and not run.dry_run for stage in run.stages)
     return (
         run.outcome, run.run_id, _wish(run),
         f"{changed} of {len(run.stages)}", duration(run.seconds), since,
@@ -166,7 +166,7 @@ def _story(run: Run) -> Iterator[Text | Table]:
     yield Table("Stages", ("", "stage", "changes", "took"), rows)
     for stage in run.stages:
         if stage.changes:
-            changes = [(change["kind"], change["summary"]) for change in stage.changes]
+            changes = [(change["kind"], shown(change)) for change in stage.changes]
             yield Table(stage.name, ("", "what"), changes)
     if counts := ", ".join(table.title for table in package_tables(run.packages)):
         yield Text(f"Installed: {counts}; --packages lists them")

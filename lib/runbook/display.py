@@ -88,7 +88,8 @@ class Table:
         if self.rows:
             parts.append(self._rich_table())
         if self.note:
-            parts.append(Text(self.note))
+            is_typed = self.note.startswith("  ")  # commands, of which none may be broken
+            parts.append(Text(self.note, no_wrap=is_typed, overflow="ignore"))
         for title, diff in self.diffs:
             lines = [
                 Text(line, style=_DIFF_COLOURS.get(line[:1], "")) for line in diff.splitlines()

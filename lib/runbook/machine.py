@@ -31,7 +31,10 @@ OURS, ANOTHERS = 900.0, 60.0
 TIMED_OUT = 124  # timeout(1)
 MOST_SAID = 64 << 20  # bytes; the longest that any command of ours says is some hundred kilobytes
 #: To `become` an account that may bind ports below 1024, as its child processes then may.
-LOW_PORTS = ("--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service")
+LOW_PORTS = "net_bind_service"
+#: Harmless (it writes to the log of audit), and more than other processes of an account have: so
+#: they may not look into one that has it, nor take over what it says (ptrace(2)).
+GUARD = "audit_write"
 
 # What a failing command says, and what the person should do about it.
 REMEDIES = (
@@ -195,9 +198,18 @@ def environment(first: Path | None = None) -> dict[str, str]:
 def become(user: str | int, group: str | int, *rights: str) -> list[str]:
     """The words that run a command as an account, by names or numbers, with all its groups.
 
-    ``rights`` are words of setpriv(1) that leave it more than an account has: `LOW_PORTS`.
+    ``rights`` are capabilities that leave it more than an account has: `LOW_PORTS`, `GUARD`.
     """
-    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", *rights, "--"]
+    held = ",".join(f"+{right}" for right in rights if right != GUARD or _has_guard())
+    more = [f"--inh-caps={held}", f"--ambient-caps={held}"] if held else []
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", *more, "--"]
+
+
+def _has_guard() -> bool:
+    """In a container root may lack it: capabilities(7), 29."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    held = next(line.split()[1] for line in lines if line.startswith("CapPrm:"))
+    return bool(int(held, 16) & 1 << 29)
 
 
 def become_number(uid: int) -> list[str]:

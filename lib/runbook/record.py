@@ -130,6 +130,12 @@ class RecordHandler:
         return path
 
 
+def shown(change: dict[str, Any]) -> str:
+    """A change of a record, as people read it."""
+    edited = " (edited since the last run)" if change.get("edited") else ""
+    return f"{change['summary']}{edited}"
+
+
 def mend(record: RunRecord) -> None:
     """Say the truth in a record whose runner was killed, and so could not."""
     for stage in broken_off(record.stages):

@@ -99,7 +99,7 @@ def _who(hub: Launch, people: Pam) -> Iterator[tuple[str, str]]:
 def _admins(hub: Configure) -> Iterator[tuple[str, str]]:
     """Who is one still, and is not meant to be."""
     for check in admins.others(hub) if hub.spawner == "sudo" else ():
-        yield "Admins beside those", f"{check.found}: {check.remedy}"
+        yield "Not meant as admins", f"{check.found}: {check.remedy}"
 
 
 def _edited(record: RunRecord) -> Iterator[tuple[str, str]]:

@@ -119,7 +119,9 @@ class TakenBack(Resource):
     def _holds(self) -> str:
         """What is in a folder that was to go."""
         path = getattr(self.resource, "path", None)
-        inside = safe_files.names(path) if path is not None else []
+        if path is None or look(path).kind != "folder":
+            return ""
+        inside = safe_files.names(path)
         more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
         return f"holds {inside[0]}{more}" if inside else ""
 

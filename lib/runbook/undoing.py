@@ -140,9 +140,8 @@ class Backwards(Plan):
         return [step.change for step in self.steps if step.status != "skipped"]
 
     def _made(self) -> Table:
-        for step in self.steps:
-            left = isinstance(step.resource, TakenBack) and step.resource.outcome()
-            if step.status == "ok" and left:
+        for step in (step for step in self.steps if step.status == "ok"):
+            if isinstance(step.resource, TakenBack) and step.resource.outcome():
                 step.status = "skipped"
         return super()._made()
 

@@ -24,6 +24,14 @@ SECONDS = 20.0  # an honest configuration takes one or two, with its imports
 GRACE = 60.0  # on a busy machine, for the import of JupyterHub; or the alarm was held off
 
 
+#: Nothing is imported from the working folder, which may be the hub's.
+START = """
+import sys
+sys.path[:] = filter(None, sys.path)
+exec(compile(sys.stdin.read(), "<stdin>", "exec"))
+"""
+
+
 @dataclass(frozen=True)
 class Assignment:
     """One ``c.Class.trait = value`` as it was executed, or an ``append`` and the like.
@@ -157,7 +165,8 @@ def read_configuration(
     """
     path = Path(os.path.abspath((cwd or Path()) / file))
     program = render("read_config.py", instead={str(p): t for p, t in (instead or {}).items()})
-    document, said = _run([*as_hub, str(python), "-", str(path), str(SECONDS)], program, cwd)
+    words = [*as_hub, str(python), "-c", START, str(path), str(SECONDS)]
+    document, said = _run(words, program, cwd)
     if document is None and said:
         raise _no_reader(python, said)
     reason = "the interpreter was ended by it, or did not end"

@@ -64,7 +64,7 @@ def _as(uid: int, gid: int) -> list[str]:
         entry = pwd.getpwuid(uid)
     except KeyError:
         return machine.become_number(uid)
-    return machine.become(entry.pw_name, entry.pw_gid)
+    return machine.become(entry.pw_name, entry.pw_gid, machine.GUARD)
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from runbook import facts, machine, safe_files, safe_paths, secrets
 from runbook.resources import remains
 from runbook.resources.base import Change, Found, Resource, attribute_diff
 
+#: What userdel(8) ends with where a process of the account runs.
+IN_USE = 8
+
 
 @dataclass(frozen=True)
 class Presence:
@@ -36,7 +39,7 @@ class Group(Resource):
         return Found(f"group {self.name}", f"gid {grp.getgrnam(self.name).gr_gid}")
 
     def apply(self) -> None:
-        machine.run(["groupadd", "--system", self.name])
+        machine.run(["groupadd", "--system", "--gid", str(remains.system_number()), self.name])
 
     def restore(self, state: Presence, backups: Path) -> None:
         if not state.exists and facts.group_exists(self.name):
@@ -99,9 +102,10 @@ class User(Resource):
             if self.system
             else ["--create-home", "--key", f"HOME_MODE={self.home_mode}"]
         )
+        uid = remains.system_number() if self.system and self.uid is None else self.uid
         home = ["--home-dir", str(self.home)] if self.home else []
         comment = ["--comment", self.comment] if self.comment else []
-        number = ["--uid", str(self.uid)] if self.uid is not None else []
+        number = ["--uid", str(uid)] if uid is not None else []
         machine.run(["useradd", *kind, *home, *comment, *number, "--shell", self.shell, self.name])
         if not self.system:
             self._set_password()
@@ -131,19 +135,32 @@ class User(Resource):
             own = next((p for p in home.rglob("*") if not _is_skeleton(p, home)), None)
             if own:
                 return f"{own} is not the runbook's"
+        for uid in self._people():
+            pid = next(remains.running_as(uid), 0)
+            if pid:
+                return f"somebody works as {self.name} (pid {pid})"
         return ""
+
+    def _people(self) -> list[int]:
+        """The number of the account, where it is a person's."""
+        entries = [entry for entry in pwd.getpwall() if entry.pw_name == self.name]
+        return [e.pw_uid for e in entries if e.pw_uid >= facts.first_person()]
 
     def restore(self, state: UserState, backups: Path) -> None:
         present = self.read()
         if not state.exists and present.exists:
             # Without a reason to keep it, the home holds nothing but the skeleton.
             home = ["--remove"] if Path(present.home).is_relative_to("/home") else []
-            uids = [e.pw_uid for e in pwd.getpwall() if e.pw_name == self.name]
-            for uid in uids:
-                remains.remove_jobs(self.name, uid)
+            entries = [e for e in pwd.getpwall() if e.pw_name == self.name]
+            for entry in entries:
+                remains.remove_jobs(self.name, entry.pw_uid)
             for uid, gid in _of_program(self.name):
                 remains.withdraw(uid, [gid])
-            machine.run(["userdel", *home, self.name])
+            done = machine.run(["userdel", *home, self.name], check=False)
+            if done.returncode not in (0, IN_USE):  # somebody began to work: it is left alone
+                raise machine.CommandError(done)
+            people = entries if done.ok and not self.system else []
+            remains.gone.update((entry.pw_uid, entry.pw_gid) for entry in people)
 
 
 @dataclass(frozen=True)

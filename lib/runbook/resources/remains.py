@@ -5,7 +5,9 @@ Its number may be given to the next account, which would have all that.
 
 from __future__ import annotations
 
+import grp
 import os
+import random
 import stat
 import sys
 import time
@@ -24,6 +26,10 @@ from runbook.errors import StageError
 #: on systemd Systems") gives to anybody; above it are two that mean "nobody" and "none".
 LOWEST_UNUSED = 65520
 NOT_NUMBERS = (65534, 65535)
+#: Of the numbers that Debian gives to programs when they are installed (Policy 9.2.2).
+MIDDLE = range(400, 700)
+#: Uid and gid of the accounts of people that this process has removed.
+gone: set[tuple[int, int]] = set()
 #: Seconds. A process that is killed ends when the kernel is done with what it waits for.
 ENDING_SECONDS = 60
 #: To look through the disks for files of one account; millions of files take minutes.
@@ -42,6 +48,33 @@ def unused_number() -> int:
     used = {uid for process in psutil.process_iter() for uid in _uids(process)}.union(NOT_NUMBERS)
     above = count(max(LOWEST_UNUSED, facts.last_person() + 1))
     return next(n for n in above if n not in used and not facts.number_has_account(n))
+
+
+def system_number() -> int:
+    """A free number for an account or group of a program that nobody has soon after it is gone.
+
+    useradd(8) counts down from the lowest one that is taken, adduser(8) up from 100.
+    """
+    return random.choice([number for number in MIDDLE if _is_free(number)])
+
+
+def _is_free(number: int) -> bool:
+    with suppress(KeyError):
+        grp.getgrgid(number)
+        return False
+    return not facts.number_has_account(number)
+
+
+def disarm_gone() -> None:
+    """Disarm what is left of the people whose accounts this process has removed."""
+    if gone:
+        disarm_files([uid for uid, _ in gone], [gid for _, gid in gone])
+    gone.clear()
+
+
+def running_as(uid: int) -> Iterator[int]:
+    """The processes of an account."""
+    yield from (p.pid for p in psutil.process_iter() if _runs_as(p, uid))
 
 
 def remove_jobs(name: str, uid: int) -> None:
@@ -90,7 +123,7 @@ def withdraw(uid: int, gids: Collection[int]) -> None:
     """
     for _ in range(ROUNDS):
         end_processes(uid)
-        armed = disarm_files(uid, gids)
+        armed = disarm_files([uid], gids)
         end_bearers(gids)
         end_processes(uid)
         if not armed:
@@ -101,9 +134,12 @@ def withdraw(uid: int, gids: Collection[int]) -> None:
     )
 
 
-def disarm_files(uid: int, gids: Collection[int]) -> list[str]:
-    """Take setuid and setgid from every file of ``uid`` on this machine's own file systems, and
-    setgid from those of ``gids`` that root does not own; their paths.
+def disarm_files(uids: Collection[int], gids: Collection[int]) -> list[str]:
+    """Take setuid and setgid from every file of ``uids`` on this machine's own file systems, and
+    setgid from those of ``gids`` that root does not own; their paths. Also from those without a
+    name that a process holds open.
+
+    Somebody else's process may see the search come, and move a file out of its way.
 
     Raises
     ------
@@ -111,22 +147,36 @@ def disarm_files(uid: int, gids: Collection[int]) -> list[str]:
         where they could not all be looked through.
     """
     found = []
-    groups = [word for gid in gids for word in ("-o", "-group", str(gid), "-perm", "/2000")]
-    armed = ["-type", "f", "(", "-user", str(uid), "-perm", "/6000", *groups, ")"]
+    whose = [word for uid in uids for word in ("-o", "-user", str(uid), "-perm", "/6000")]
+    whose += [word for gid in gids for word in ("-o", "-group", str(gid), "-perm", "/2000")]
+    armed = ["-type", "f", "(", *whose[1:], ")"]
+    numbers = ",".join(map(str, uids)), ",".join(map(str, gids))
     for place in sorted(_armed()):
         with as_file(files(programs) / "disarm.py") as program:
-            words = [str(uid), ",".join(map(str, gids)), "{}", "+"]
+            words = [*numbers, "{}", "+"]
             execute = ["-execdir", sys.executable, "-I", str(program), *words]
             look = ["find", place, "-xdev", *armed, "-not", "-user", "0", "-print", *execute]
             done = machine.run(look, check=False, timeout=LOOKING_SECONDS)
         refused = done.returncode == 1 and "-execdir" in done.stderr
         if done.returncode not in (0, 1) or refused:  # 1: something went away meanwhile
             raise StageError(
-                f"{place} could not be looked through for files with the rights of {uid}",
+                f"{place} could not be looked through for files with the rights of {numbers[0]}",
                 f"{(done.stderr.splitlines() or ['no word'])[0]}; then run again",
             )
         found += done.stdout.splitlines()
+    with as_file(files(programs) / "disarm.py") as program:
+        for file in _held_open(uids, gids):
+            machine.run([sys.executable, "-I", str(program), *numbers, file], check=False)
     return found
+
+
+def _held_open(uids: Collection[int], gids: Collection[int]) -> Iterator[str]:
+    for file in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            held = file.stat()
+            theirs = held.st_uid in uids or (held.st_gid in gids and held.st_uid != 0)
+            if stat.S_ISREG(held.st_mode) and held.st_mode & 0o6000 and theirs:
+                yield str(file)
 
 
 def end_bearers(gids: Collection[int]) -> None:
@@ -181,12 +231,14 @@ def _uids(process: psutil.Process) -> Iterator[int]:
 
 
 def _bears(process: psutil.Process, gids: Collection[int]) -> bool:
-    """As chage(1) of Debian has the group shadow, for a moment, whoever starts it."""
+    """Not as chage(1) of Debian has the group shadow, for a moment, whoever starts it."""
     try:
-        if process.uids().effective == 0 or not {*process.gids()} & {*gids}:
+        held = process.gids()
+        if process.uids().effective == 0 or not {*held} & {*gids}:
             return False
         program = os.stat(f"/proc/{process.pid}/exe")
-        return not (program.st_uid == 0 and program.st_mode & stat.S_ISGID)
+        lent = program.st_uid == 0 and program.st_mode & stat.S_ISGID and program.st_gid in gids
+        return held.real in gids or not lent
     except (psutil.Error, OSError):
         return False  # it has ended
 

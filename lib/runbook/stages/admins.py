@@ -19,7 +19,7 @@ data = sqlite3.connect(sys.argv[1], uri=True, timeout=10)
 if data.execute("SELECT 1 FROM sqlite_master WHERE name = 'users'").fetchone():
     print(*(name for name, in data.execute("SELECT name FROM users WHERE admin ORDER BY name")))
 """
-REMEDY = "take that from them at /hub/admin, or name them in the parameter admins"
+REMEDY = "an admin takes that from them at /hub/admin; or name them in the parameter admins"
 
 
 def others(stage: Configure) -> Iterator[Check]:

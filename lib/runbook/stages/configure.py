@@ -60,7 +60,7 @@ class Configured(Paths, HubAccount):
         """The words that run a command as the hub's account, with its groups; see `become`."""
         if self.spawner != "sudo":
             return []
-        return machine.become(*self.hub_owner, *rights)
+        return machine.become(*self.hub_owner, *rights, machine.GUARD)
 
 
 class Configure(Configured, Address, Login, Session, Stage):

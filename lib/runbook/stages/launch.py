@@ -166,7 +166,7 @@ class Launch(Managed, Configured, Address, Stage):
         """As root: the words before a command that change to the hub's account."""
         if not facts.is_root():
             return ""
-        rights = machine.LOW_PORTS if self._low_ports(program) else ()
+        rights = [machine.LOW_PORTS] if self._low_ports(program) else []
         setpriv, *words = machine.become(*self.hub_owner, *rights)
         return f"/usr/bin/{shlex.join([setpriv, *words])} "
 

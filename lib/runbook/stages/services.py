@@ -83,7 +83,7 @@ class Services(Configured, Ports, HubServices, Stage):
 
     def probes(self) -> Iterator[Check]:
         fragment = Path(self.config_dir) / "jupyterhub_config.d/60-services.py"
-        where = (Path(self.prefix), fragment, self.hub_owner, self.as_hub(*machine.LOW_PORTS))
+        where = (Path(self.prefix), fragment, self.hub_owner, self.as_hub(machine.LOW_PORTS))
         with trial_hub(*where, not_on=self.ports.values()) as (url, no_role):
             for service in self._services():
                 if service["token"]:

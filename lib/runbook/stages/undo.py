@@ -75,6 +75,7 @@ class Undo(Stage):
     def probes(self) -> Iterator[Check]:
         if facts.has_systemd() and facts.is_root():
             machine.run(["systemctl", "daemon-reload"])
+        remains.disarm_gone()
         self.undoing().forget()
         outcomes = [(each, each.outcome()) for each in self.undoing().backs()]
         left = [(each, outcome) for each, outcome in outcomes if outcome]

@@ -1,6 +1,6 @@
 """Read a jupyterhub_config.py as JupyterHub does, and print what it sets as one JSON document.
 
-    python - CONFIG [SECONDS] < read_config.py
+    python -c START CONFIG SECONDS < read_config.py
 
 Runs under the hub's own Python, as the hub's account: the standard library, traitlets and
 jupyterhub only. Nothing is started and nothing is written. What the configuration prints goes
@@ -20,7 +20,6 @@ _document_fd = os.dup(1)  # not inherited by what the configuration may start
 _exit = os._exit
 _pid = os.getpid()
 sys.dont_write_bytecode = True
-sys.path[:] = [path for path in sys.path if path]  # the hub does not look into its folder
 
 # Half of the time of importing JupyterHub goes into the grammar of this optional part of jsonschema.
 sys.modules["rfc3987_syntax"] = None

@@ -23,6 +23,8 @@ from runbook.hub.symptoms import Symptom, symptoms
 __all__ = ["Diagnosis", "Finding", "Mention", "diagnose", "examine", "probe_of"]
 
 
+#: The topic that explains all others.
+UNDO = "undo"
 #: Of the lines of one person's server.
 MOST_SAID = 15
 
@@ -53,7 +55,7 @@ def examine(sight: Sight) -> Diagnosis:
     confirmed = [(symptom, list(_confirmed(symptom, sight))) for symptom in symptoms()]
     topics = {symptom.topic for symptom, cases in confirmed if cases}
     for symptom, cases in confirmed:
-        if topics.intersection(symptom.unless):
+        if topics.intersection(symptom.unless) or (UNDO in topics and symptom.topic != UNDO):
             continue
         line = _last_line(symptom, sight)
         found += [(rank(symptom, bool(line)), _finding(symptom, c, line, sight)) for c in cases]

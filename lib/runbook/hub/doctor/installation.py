@@ -77,7 +77,7 @@ class Installation:
             entry = pwd.getpwnam(self.account)
         except KeyError:
             return machine.become_number(int(self.account)) if self.account.isdigit() else []
-        return machine.become(entry.pw_uid, entry.pw_gid)
+        return machine.become(entry.pw_uid, entry.pw_gid, machine.GUARD)
 
     def start(self) -> tuple[str, ...]:
         """The commands that start the stopped hub, as it is started here."""

@@ -120,7 +120,7 @@ def stopped_at(name: str, uid: int, gid: int, ways: Sequence[Path]) -> Path | No
     """
     if not facts.is_root() and uid != os.geteuid():
         return None
-    become = machine.become(uid, gid) if facts.is_root() else []
+    become = machine.become(uid, gid, machine.GUARD) if facts.is_root() else []
     for way in ways:
         ask = [*become, "env", "test", "-x", str(way)]
         asked = machine.run(ask, check=False, cwd=Path("/"), timeout=ASKING_SECONDS)

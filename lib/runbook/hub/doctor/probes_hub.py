@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 
-from runbook.display import counted
-from runbook.history import History
 from runbook.hub.doctor.seen import Seen, seen
 from runbook.hub.doctor.sight import Sight
-from runbook.journal import Journal
-from runbook.resources import Resource
 from runbook.resources.service import changed, started
 
 LAST_LINES = 4
@@ -25,16 +20,6 @@ def configuration_broken(sight: Sight) -> Iterator[Seen]:
     if broken:
         place = f"{broken.file}, line {broken.line}"
         yield seen(f"{place}: {broken.message}", place=place, message=broken.message)
-
-
-def half_taken_back(sight: Sight) -> Iterator[Seen]:
-    """An undo was broken off: what it had stopped stands still, what it runs from is half gone."""
-    book = Journal()
-    history = History.of(book) if os.access(book.path, os.R_OK) else History()
-    left = history.unfinished & history.entries.keys()
-    if left:
-        stopped = [f"it had stopped {Resource.of(each)}" for each in history.paused]
-        yield seen(f"{counted(len(left), 'change')} of the runbook's left to take back", *stopped)
 
 
 def outdated(sight: Sight) -> Iterator[Seen]:

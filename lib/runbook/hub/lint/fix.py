@@ -124,9 +124,26 @@ def _spans(
             source.refuse_hidden_ways(tuple(name.split(".")))
     kinds = {"rename": _renamed, "value": _valued, "remove": _removed}
     spans = frozenset(kinds[edit.do](configuration, sources, edit, findings))
+    _refuse_others(configuration, edit, spans)
     if any(one.meets(other) for one in spans for others in taken.values() for other in others):
         raise Unclear("is mended after another one on the same words: run --fix again")
     return spans
+
+
+def _refuse_others(configuration: Configuration, edit: Edit, spans: frozenset[Span]) -> None:
+    """Raise `Unclear` where more is to be changed than a name or a value of this configuration:
+    what executed it may be another account's, and not to be believed."""
+    folder = configuration.file.resolve().parent
+    for span in spans:
+        if configuration.as_other_account and not span.file.resolve().is_relative_to(folder):
+            raise Unclear(f"is in {span.file}, outside the folder of the configuration")
+    if edit.do == "rename" and not edit.to.replace(".", "").isidentifier():
+        raise Unclear(f"would become {edit.to!r}, which is no name")
+    if edit.do == "value" and edit.to:
+        try:
+            ast.literal_eval(edit.to)
+        except (ValueError, SyntaxError):
+            raise Unclear(f"would become {edit.to!r}, which is no plain value") from None
 
 
 def _sources(configuration: Configuration) -> list[Source]:
