@@ -126,10 +126,10 @@ def _taken_back() -> dict[str, str]:
 
 
 def _row(run: Run, since: str) -> tuple[str, ...]:
-    changed = sum(bool(stage.changes) and not run.dry_run for stage in run.stages)
+    made = [s for s in run.stages if s.status == "changed" or (s.changes and not run.dry_run)]
     return (
         run.outcome, run.run_id, _wish(run),
-        f"{changed} of {len(run.stages)}", duration(run.seconds), since,
+        f"{len(made)} of {len(run.stages)}", duration(run.seconds), since,
     )  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def test_setuid_and_setgid_go_from_its_files_and_from_no_others(machine: Machine
     before = machine.run(armed, check=False).stdout
     machine.run(["sh", "-ec", ARM], user="daisy", cwd="/")
     assert machine.run(armed, check=False).stdout.count("daisy ") == 2
-    remains(machine, f"disarm_files({uid(machine)}, [])")
+    remains(machine, f"disarm_files([{uid(machine)}], [])")
     assert machine.run(armed, check=False).stdout == before
 
 
@@ -120,6 +120,68 @@ def test_a_group_that_others_have_taken_on_is_taken_from_them(machine: Machine) 
     assert machine.run(armed, check=False).stdout == before
 
 
+#: A file without a name, and the account's group in a program of root's that lends another one.
+KEPT_OPEN = """
+import os, shutil, subprocess, time
+kept = os.open('/var/tmp/unnamed', os.O_RDONLY)
+os.unlink('/var/tmp/unnamed')
+own = os.stat('/var/tmp/lent').st_gid
+os.setresgid(own, own, own)
+os.execv('/usr/local/bin/other-group', ['other-group', '3600'])
+"""
+OTHER_GROUP = """
+install -o root -g games -m 2755 /bin/sleep /usr/local/bin/other-group
+"""
+LENT = """
+install -m 4755 /bin/true /var/tmp/unnamed
+install -m 755 /usr/bin/python3 /var/tmp/lent && chmod 2755 /var/tmp/lent
+"""
+
+
+def test_a_file_without_a_name_and_a_group_beside_another_one_are_taken_away(
+    machine: Machine,
+) -> None:
+    machine.run(["sh", "-ec", OTHER_GROUP])
+    machine.run(["sh", "-ec", LENT], user="daisy", cwd="/")
+    keeping = machine.start(["/var/tmp/lent", "-c", KEPT_OPEN], user="ann", cwd="/")
+    holding = ["sh", "-c", "stat -L -c %a /proc/$(pgrep -x other-group)/fd/* | grep -c 4755"]
+    wait_until("it", lambda: machine.run(holding, check=False).stdout == "1\n")
+    gid = machine.run(["id", "-g", "daisy"]).stdout.strip()
+    remains(machine, f"disarm_files([{uid(machine)}], [{gid}])")
+    assert machine.run(holding, check=False).stdout == "0\n"
+    remains(machine, f"end_bearers([{gid}])")
+    keeping.wait(60)
+
+
+#: As the hub's account, for whoever could say what another of its processes says.
+LOOK_INTO = """
+import os, sys
+for pid in filter(str.isdigit, os.listdir('/proc')):
+    try:
+        words = open(f'/proc/{pid}/cmdline').read()
+        if 'years' in words and int(pid) != os.getpid():
+            print(os.readlink(f'/proc/{pid}/fd/1'))
+    except OSError as error:
+        print(error.strerror)
+"""
+
+
+@pytest.mark.parametrize("guard", ["", "machine.GUARD"])
+def test_nobody_of_the_same_account_looks_into_what_root_has_it_do(
+    machine: Machine, guard: str
+) -> None:
+    words = f"machine.become('daisy', 'daisy', {guard})"
+    code = f"import os; from runbook import machine; w = {words}; "
+    code += "os.execvp(w[0], [*w, 'python3', '-c', 'import time; time.sleep(600)', 'years'])"
+    doing = machine.start([PYTHON, "-P", "-c", code], cwd="/")
+    look = ["python3", "-c", LOOK_INTO]
+    wait_until("it", lambda: machine.run(look, user="daisy", cwd="/", check=False).stdout)
+    said = machine.run(look, user="daisy", cwd="/", check=False).stdout.splitlines()
+    assert ("Permission denied" in said) is bool(guard), said
+    os.killpg(doing.pid, signal.SIGKILL)
+    doing.wait(60)
+
+
 def test_who_starts_the_accounts_programs_again_and_again_does_not_keep_it(
     machine: Machine,
 ) -> None:
@@ -140,6 +202,16 @@ def test_nothing_is_started_for_the_next_account_of_its_name_or_number(machine: 
     remains(machine, f"remove_jobs('daisy', {uid(machine)})")
     left = machine.run(["sh", "-c", LEFT_JOBS]).stdout.split()
     assert left == ["spool/cron/crontabs/root"]
+
+
+def test_the_next_program_does_not_get_the_number_of_the_hub(machine: Machine) -> None:
+    number = remains(machine, "system_number()")
+    machine.run(["useradd", "--system", "--user-group", "--uid", number, "hub"])
+    assert machine.run(["id", "-g", "hub"]).stdout.strip() == number
+    machine.run(["userdel", "hub"])
+    for name in ("one", "two"):
+        machine.run(["useradd", "--system", "--user-group", name])
+        assert machine.run(["id", "-u", name]).stdout.strip() != number
 
 
 def test_the_next_account_does_not_get_the_number_of_a_proof(machine: Machine) -> None:

@@ -64,7 +64,7 @@ class Warm:
     def run(
         self, command: list[str], program: str, cwd: Path | None
     ) -> tuple[dict[str, Any] | None, str]:
-        words = command[command.index("-") :]
+        words = ["-c", *command[command.index(configuration.START) + 1 :]]
         self._say(json.dumps([words, program, str(cwd) if cwd else None]))
         assert self.process.stdout is not None
         document = json.loads(self.process.stdout.readline())

@@ -14,7 +14,7 @@ from runbook.errors import StageError
 from runbook.hub import probe_account
 from runbook.machine import CommandError
 from runbook.plan import Plan
-from runbook.resources import Group, Membership, User
+from runbook.resources import Group, Membership, User, remains
 from runbook.resources.account import MembershipState, Presence, UserState
 
 NOBODY = "runbook-no-such"
@@ -22,9 +22,10 @@ BACKUPS = Path("/nonexistent")
 
 
 @pytest.fixture(autouse=True)
-def tools(programs: FakePrograms) -> FakePrograms:
+def tools(programs: FakePrograms, monkeypatch: pytest.MonkeyPatch) -> FakePrograms:
     for name in ("groupadd", "groupdel", "useradd", "userdel", "usermod", "chpasswd", "gpasswd"):
         programs.add(name)
+    monkeypatch.setattr(remains, "system_number", lambda: 512)
     return programs
 
 
@@ -39,7 +40,7 @@ def test_a_missing_group_is_made_a_system_one(tools: FakePrograms) -> None:
     group = Group(NOBODY)
     assert group.change(group.read()) is not None
     group.apply()
-    assert tools.calls() == [["groupadd", "--system", NOBODY]]
+    assert tools.calls() == [["groupadd", "--system", "--gid", "512", NOBODY]]
 
 
 def test_a_group_that_is_there_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +77,7 @@ def test_a_system_account_gets_no_home_and_no_password(tools: FakePrograms) -> N
     assert user.change(user.read()) is not None
     user.apply()
     kind = ["--system", "--user-group", "--no-create-home", "--home-dir", "/var/lib/x"]
-    rest = ["--comment", "C", "--shell", "/usr/sbin/nologin", NOBODY]
+    rest = ["--comment", "C", "--uid", "512", "--shell", "/usr/sbin/nologin", NOBODY]
     assert tools.calls() == [["useradd", *kind, *rest]]
 
 

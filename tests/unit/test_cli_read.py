@@ -104,6 +104,7 @@ def test_a_run_whose_runner_was_killed_is_listed_as_interrupted_with_what_it_cha
     _, out, _ = runbook("show")
     assert "Made before that: 1 change in 1 stage." in out
     assert any(line == "~ update file /etc/x" for line in lines(out))
+    assert " 1 of 9 " in runbook("runs")[1]
     with held(folder):
         assert "● running" in runbook("runs")[1]
 

@@ -10,8 +10,12 @@ import pytest
 from test_lint import PYTHON
 from test_lint_fix import fixed
 
-from runbook.hub.configuration import read_configuration
+from runbook.hub.configuration import Configuration, read_configuration
+from runbook.hub.lint import fix
+from runbook.hub.lint.finding import Edit
+from runbook.hub.lint.mentions import Unclear
 from runbook.hub.lint.proof import refuted
+from runbook.hub.lint.spans import Span
 
 pytestmark = pytest.mark.usefixtures("fast")
 
@@ -235,3 +239,28 @@ def test_what_is_another_in_each_process_is_no_other_value(tmp_path: Path) -> No
     )  # fmt: skip
     assert refuted(now, then, []) == ""
     assert refuted(now, replace(then, values={}), []) != ""
+
+
+LIES = [
+    (Edit("rename", "Spawner.debg", "debug\nexec('id')"), "jupyterhub_config.py", "is no name"),
+    (Edit("value", "Spawner.debug", "__import__('os')"), "jupyterhub_config.py", "no plain value"),
+    (Edit("rename", "Spawner.debg", "Spawner.debug"), "../jupyter/jupyter_config.py", "outside"),
+]
+
+
+@pytest.mark.parametrize(("edit", "file", "why"), LIES)
+def test_what_another_account_says_of_a_configuration_changes_no_other_file_and_brings_no_code(
+    tmp_path: Path, edit: Edit, file: str, why: str
+) -> None:
+    """What is executed as the hub's account may be a process of that account that pretends."""
+    config = tmp_path / "jupyterhub/jupyterhub_config.py"
+    read = Configuration(config, "6.1.1", (), None, {}, {}, as_other_account=True)
+    span = Span(config.parent / file, 0, 1, b"x")
+    with pytest.raises(Unclear, match=why):
+        fix._refuse_others(read, edit, frozenset({span}))
+
+
+@pytest.mark.parametrize("edit", [edit for edit, file, _ in LIES if file != "jupyterhub_config.py"])
+def test_what_one_executes_oneself_may_be_in_many_folders(tmp_path: Path, edit: Edit) -> None:
+    read = Configuration(tmp_path / "a/jupyterhub_config.py", "6.1.1", (), None, {}, {})
+    fix._refuse_others(read, edit, frozenset({Span(tmp_path / "b/more.py", 0, 1, b"x")}))

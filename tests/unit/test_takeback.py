@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,12 +14,15 @@ from fakes import FakePrograms
 
 from runbook import facts, remembered
 from runbook.checks import Check
+from runbook.errors import StageError
 from runbook.history import Entry, History, chained
 from runbook.journal import Journal
+from runbook.machine import CommandError
 from runbook.plan import Plan
 from runbook.resources import (
     Directory,
     File,
+    Link,
     NodeRuntime,
     NpmProject,
     PythonEnvironment,
@@ -27,6 +31,7 @@ from runbook.resources import (
     User,
     remains,
 )
+from runbook.resources.account import UserState
 from runbook.resources.base import extent
 from runbook.stages import Launch, Undo
 from runbook.takeback import TakenBack
@@ -299,6 +304,44 @@ def test_admins_that_the_hub_remembers_are_named(monkeypatch: pytest.MonkeyPatch
     stage._plan = cast(Any, SimpleNamespace(looked_at=[Resumed(service)]))
     assert list(stage.probes())[-1].found == "it remembers ann as one"
     assert asked == [["ben"]]
+
+
+def test_what_breaks_an_undo_off_is_told_though_other_things_stand_still(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: Owner
+) -> None:
+    link, file = Link(tmp_path / "link", "file"), File(tmp_path / "file", *ours, content="x")
+    made_by("run", monkeypatch, link, file)
+
+    def refuse(self: File, state: object, backups: Path) -> None:
+        raise StageError("the disk says no", "ask it")
+
+    monkeypatch.setattr(File, "restore", refuse)
+    with pytest.raises(StageError, match="the disk says no"):
+        Undo().plan().apply()
+    assert link.path.is_symlink()
+
+
+def test_somebody_who_works_keeps_the_account(
+    monkeypatch: pytest.MonkeyPatch, programs: FakePrograms
+) -> None:
+    """Known before anything is taken back; where it begins meanwhile, userdel says so."""
+    entry = pwd.struct_passwd(("ann", "x", os.getuid(), os.getgid(), "", "/nonexistent", "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: entry)
+    monkeypatch.setattr(pwd, "getpwall", lambda: [entry])
+    monkeypatch.setattr(facts, "first_person", lambda: 0)
+    user = User("ann")
+    assert user.why_keep().startswith("somebody works as ann (pid ")
+    monkeypatch.setattr(remains, "remove_jobs", lambda name, uid: None)
+    monkeypatch.setattr(remains, "gone", set())
+    programs.add("userdel", "exit 8")
+    user.restore(UserState(), Path("/nonexistent"))
+    assert remains.gone == set()
+    programs.add("userdel", "exit 1")
+    with pytest.raises(CommandError):
+        user.restore(UserState(), Path("/nonexistent"))
+    programs.add("userdel")
+    user.restore(UserState(), Path("/nonexistent"))
+    assert remains.gone == {(os.getuid(), os.getgid())}
 
 
 def test_a_folder_that_stays_is_no_change_of_the_record(

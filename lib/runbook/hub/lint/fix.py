@@ -131,8 +131,7 @@ def _spans(
 
 
 def _refuse_others(configuration: Configuration, edit: Edit, spans: frozenset[Span]) -> None:
-    """Raise `Unclear` where more is to be changed than a name or a value of this configuration:
-    what executed it may be another account's, and not to be believed."""
+    """Raise `Unclear` for what only who lies would say, as another account that executed it may."""
     folder = configuration.file.resolve().parent
     for span in spans:
         if configuration.as_other_account and not span.file.resolve().is_relative_to(folder):
