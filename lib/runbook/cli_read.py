@@ -170,7 +170,9 @@ def _story(run: Run) -> Iterator[Text | Table]:
             yield Table(stage.name, ("", "what"), changes)
     if counts := ", ".join(table.title for table in package_tables(run.packages)):
         yield Text(f"Installed: {counts}; --packages lists them")
-    yield Text(f"The record is {run.folder}/, to read: index.html")
+    page = (run.folder / "index.html").exists()
+    how = "to read: index.html" if page else f"its page: ./runbook report {run.run_id}"
+    yield Text(f"The record is {run.folder}/, {how}")
 
 
 def _count(stage: StageRecord) -> str:

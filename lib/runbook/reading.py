@@ -21,6 +21,7 @@ from runbook.lock import is_held
 from runbook.packages import Package
 from runbook.record import StageRecord, broken_off, refuse_closed, said_by
 from runbook.stages import Undo
+from runbook.stages.undo import ENDING
 from runbook.standing import journaled
 
 if TYPE_CHECKING:  # it takes its time to load
@@ -99,7 +100,8 @@ class Run:
     def left(self) -> list[dict[str, str]]:
         """What an undo left alone or passed over, and why: its warnings, each once."""
         checks = [c for stage in self.stages if stage.name == Undo.name for c in stage.checks]
-        found = {(c["what"], c["found"]): c for c in checks if c["status"] == "warning"}
+        left = [c for c in checks if c["status"] == "warning" and c["what"] != ENDING]
+        found = {(c["what"], c["found"]): c for c in left}
         return list(found.values())
 
     @property

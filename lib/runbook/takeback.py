@@ -13,6 +13,7 @@ from runbook.history import Touched
 from runbook.journal import Journal
 from runbook.resources.base import Change, Found, Resource, archive
 from runbook.resources.file import look
+from runbook.resources.folder import Directory
 from runbook.resources.service import Service
 
 #: Why it is left alone unless it is forced.
@@ -118,10 +119,10 @@ class TakenBack(Resource):
 
     def _holds(self) -> str:
         """What is in a folder that was to go."""
-        path = getattr(self.resource, "path", None)
-        if path is None or look(path).kind != "folder":
+        folder = self.resource
+        if not isinstance(folder, Directory) or look(folder.path).kind != "folder":
             return ""
-        inside = safe_files.names(path)
+        inside = safe_files.names(folder.path)
         more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
         return f"holds {inside[0]}{more}" if inside else ""
 

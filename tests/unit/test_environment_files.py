@@ -51,7 +51,7 @@ def prefix(tmp_path: Path) -> Path:
 
 
 def test_what_packages_and_uv_brought_is_not(prefix: Path) -> None:
-    assert foreign_files(prefix) == []
+    assert foreign_files(prefix, set()) == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,24 @@ def test_what_packages_and_uv_brought_is_not(prefix: Path) -> None:
 )
 def test_what_somebody_put_there_or_edited_is(prefix: Path, theirs: str, named: str) -> None:
     put(prefix / theirs)
-    assert foreign_files(prefix) == [prefix / named]
+    assert foreign_files(prefix, set()) == [prefix / named]
+
+
+def test_a_package_of_others_is_foreign_with_its_programs(prefix: Path) -> None:
+    put(prefix / "bin/cowsay")
+    put(prefix / SITE / "cowsay/__init__.py")
+    rows = "cowsay/__init__.py,,\n../../../bin/cowsay,,\ncowsay-6.1.dist-info/RECORD,,\n"
+    put(prefix / SITE / "cowsay-6.1.dist-info/RECORD", rows)
+    assert foreign_files(prefix, {"thing", "cowsay"}) == []
+    assert foreign_files(prefix, {"thing"}) == [
+        prefix / "bin/cowsay",
+        prefix / SITE / "cowsay",
+        prefix / SITE / "cowsay-6.1.dist-info",
+    ]
+
+
+def test_packages_of_others_do_not_keep_an_undo_from_the_environment() -> None:
+    assert not PythonEnvironment.guarded
 
 
 def taken_back(prefix: Path) -> None:

@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
+from runbook.packages import distribution
 from runbook.resources.uv import CACHE, LOCK
 
 PACKAGES = "lib/python*"
@@ -45,19 +46,22 @@ def parts(path: Path) -> list[Path]:
     return [*own, *path.glob(PACKAGES)]
 
 
-def foreign_files(path: Path) -> list[Path]:
-    """What no package brought to the environment at ``path``, and files of packages that somebody
-    edited; of a folder with nothing else in it the folder alone."""
-    hashes = _recorded(path)
+def foreign_files(path: Path, ours: Set[str]) -> list[Path]:
+    """What none of the packages ``ours`` (canonical names; of any, where there are none) brought to
+    the environment at ``path``, and files of them that somebody edited; of a folder with nothing
+    else in it the folder alone."""
+    hashes = _recorded(path, ours)
     roots = [each for part in FILLED for each in path.glob(part) if each.is_dir()]
     known = {*map(str, roots)}.union(*(_above(file, path) for file in hashes))
     return [each for root in roots for each in _foreign(root, path, hashes, known)]
 
 
-def _recorded(path: Path) -> dict[str, str]:
+def _recorded(path: Path, ours: Set[str]) -> dict[str, str]:
     """Path and hash of every file of a package; the hash is empty where none is told."""
     found = {}
     for record in path.glob(f"{PACKAGES}/site-packages/*.dist-info/RECORD"):
+        if ours and distribution(record.parent)[0] not in ours:
+            continue
         with record.open(newline="", errors="replace") as file:
             for name, digest, *_ in filter(None, csv.reader(file)):
                 found[os.path.normpath(record.parents[1] / name)] = digest

@@ -67,6 +67,8 @@ class PythonEnvironment(Resource):
 
     key: ClassVar[tuple[str, ...]] = ("path", "kept")
     state_type: ClassVar[type] = EnvironmentState
+    #: Packages of others are no reason to leave all of it: they stay, or go into the archive.
+    guarded: ClassVar[bool] = False
 
     def read(self) -> EnvironmentState:
         kept = _hash(kept_text(self.kept))
@@ -204,7 +206,8 @@ class PythonEnvironment(Resource):
         lock = safe_files.text(backups / state.lock) if state.lock else ""
         if state.packages is None:
             end_programs(self.path)
-            for each in () if self._unfinished.exists() else foreign_files(self.path):
+            ours = set(entries(kept_text(self.kept)))
+            for each in () if self._unfinished.exists() else foreign_files(self.path, ours):
                 archive(each, backups)
             remove_environment(self.path)
         else:

@@ -31,6 +31,8 @@ from runbook.undoing import Backwards, Resumed, Undoing
 
 #: Before the path of what was not thrown away.
 KEPT = "kept: "
+#: Of people's servers, before it is done.
+ENDING = "servers end"
 DOCTOR = "./runbook doctor says why it does not"
 #: What another run, or another program, wrote between the lines of ours.
 PASSED_OVER = "if it was damaged, what it told of must be taken back by hand"
@@ -60,7 +62,8 @@ class Undo(Stage):
         for each in undoing.backs():
             if outcome := each.why_left(each.read()) and each.outcome():
                 yield outcome
-            if isinstance(each.resource, PythonEnvironment) and each.resource.absent(each.before):
+            goes = each.resource.absent(each.before) and each.change(each.read())
+            if isinstance(each.resource, PythonEnvironment) and goes:
                 yield from _ending()
 
     def resources(self) -> Iterator[Resource]:
@@ -138,7 +141,7 @@ def _ending() -> Iterator[Check]:
     people = sorted({process.info["username"] or "somebody" for process in servers()})
     if people:
         told = f"those of {', '.join(people)}, with their kernels"
-        yield Check("warning", "servers end", told, "wait until nobody works, or have them save")
+        yield Check("warning", ENDING, told, "wait until nobody works, or have them save")
 
 
 def _answers(hub: Launch) -> Check:
