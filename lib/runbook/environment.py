@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,7 @@ _KEPT = re.compile(
     r"|SSL_CERT_\w+|\w+_CA_BUNDLE|NETRC|(http|https|ftp|all|no)_proxy",
     re.IGNORECASE,
 )
+_WAY = re.compile(r"NETRC|(http|https|ftp|all)_proxy", re.IGNORECASE)
 _REGISTRY = re.compile("|".join(REGISTRIES.read_text().split()), re.IGNORECASE)
 
 
@@ -41,6 +43,12 @@ def of_commands() -> dict[str, str]:
     """The variables that a command gets."""
     kept = {k: v for k, v in os.environ.items() if _KEPT.fullmatch(k) or is_of_registry(k)}
     return {**_certificates(), **kept, "PATH": search_path(), "LC_ALL": "C.UTF-8"}
+
+
+def for_others(variables: Mapping[str, str]) -> dict[str, str]:
+    """Those of ``variables`` that another account may see: no way to a registry or a proxy, which
+    may hold a password."""
+    return {k: v for k, v in variables.items() if not (is_of_registry(k) or _WAY.fullmatch(k))}
 
 
 def is_of_registry(setting: str) -> bool:

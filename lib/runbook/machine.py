@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runbook import references, secrets
-from runbook.environment import UMASK, of_commands
+from runbook.environment import UMASK, for_others, of_commands
 from runbook.errors import RunbookError
 from runbook.outcome import Outcome, keep
 from runbook.safe_paths import chosen_by_others
@@ -111,7 +111,10 @@ def run(
 def start(
     words: Sequence[str], input: str, env: Mapping[str, str], cwd: Path | None, own_session: bool
 ) -> subprocess.Popen[bytes]:
-    """A command that reads ``input``, and is to be heard (`hear`)."""
+    """A command that reads ``input``, and is to be heard (`hear`).
+
+    One with a session of its own is another account's, to which no password is handed.
+    """
     # A file, without a name: who writes to a pipe has to wait for who reads it.
     with os.fdopen(os.memfd_create("input"), "r+b") as file:
         file.write(input.encode())
@@ -121,7 +124,7 @@ def start(
             stdin=file,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=env,
+            env=for_others(env) if own_session else env,
             cwd=cwd,
             umask=UMASK,
             start_new_session=own_session,

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from runbook import facts, params
 from runbook.errors import RunbookError
+from runbook.printable import printable
 from runbook.record import RunRecord
 from runbook.stages import STAGES, Configure, Install, Launch, Pam, Verify, admins
 
@@ -42,7 +43,7 @@ def show_end(out: Console, record: RunRecord) -> None:
     width = max(map(len, dict(record.end)), default=0) + 2
     for label, text in record.end:
         style = "bold cyan" if "http" in text else ""
-        out.print(Text.assemble(f"{label:<{width}}", (text, style)))
+        out.print(Text.assemble(f"{label:<{width}}", (printable(text), style)))
     out.print(f"{'The record is':<{width}}{short(record.folder)}/", highlight=False)
 
 

@@ -52,6 +52,27 @@ def test_a_hub_that_never_ran_has_none(hub: Path) -> None:
     assert told(hub) == []
 
 
+def test_what_is_in_the_database_orders_no_terminal_and_fills_no_page(hub: Path) -> None:
+    remember(hub, **{"\x1b[2J\x1b]0;pwn\x07": True, "z" * 200_000: True})
+    [warning] = told(hub)
+    assert "\x1b" not in warning.found
+    assert len(warning.found) < 250
+    many = {f"user{number}": True for number in range(3000)}
+    (hub / "state/jupyterhub.sqlite").unlink()
+    remember(hub, **many)
+    [warning] = told(hub)
+    assert warning.found.count("user") == 20
+
+
+def test_what_only_looks_like_a_table_is_not_asked(hub: Path) -> None:
+    with sqlite3.connect(hub / "state/jupyterhub.sqlite") as data:
+        data.execute(
+            "CREATE VIEW users AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c)"
+            " SELECT 'evil' || n AS name, 1 AS admin FROM c"
+        )
+    assert told(hub) == []
+
+
 def test_a_database_that_cannot_be_read_is_told(hub: Path) -> None:
     (hub / "state/jupyterhub.sqlite").write_text("no database, and longer than a header\n" * 99)
     [warning] = told(hub)

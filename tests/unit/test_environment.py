@@ -12,6 +12,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from runbook import machine
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT / "lib/runbook/locks"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -101,3 +103,22 @@ def test_the_npm_lock_names_no_place_to_download_from() -> None:
     packages = json.loads((LOCKS / "proxy/package-lock.json").read_text())["packages"]
     assert [name for name, package in packages.items() if "resolved" in package] == []
     assert all("integrity" in package for name, package in packages.items() if name)
+
+
+WAYS = {
+    "https_proxy": "http://bot:secret@proxy.example",
+    "UV_INDEX_CORP_PASSWORD": "secret",
+    "NETRC": "/root/.netrc",
+}
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_no_password_of_a_proxy_or_registry_is_handed_to_another_account(
+    monkeypatch: pytest.MonkeyPatch, another: bool
+) -> None:
+    for name, value in WAYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(machine, "is_for_another", lambda words: another)
+    said = machine.run(["env"]).stdout
+    assert [name for name in WAYS if f"{name}=" in said] == ([] if another else list(WAYS))
+    assert "PATH=" in said

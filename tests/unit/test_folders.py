@@ -111,7 +111,8 @@ def test_it_is_told_with_its_processes_and_its_people(
         44: process(44, 1, "/", "node", "/opt/other/bin/configurable-http-proxy"),
     }
     ports = {42: {8081}, 43: {8000, 8001}}
-    monkeypatch.setattr(older_hub, "every", lambda: [hub(config, 42), hub(config)])
+    ours = facts.current_user()
+    monkeypatch.setattr(older_hub, "every", lambda: [hub(config, 42, account=ours), hub(config)])
     monkeypatch.setattr("psutil.process_iter", lambda attrs: running.values())
     monkeypatch.setattr("psutil.Process", running.__getitem__)
     monkeypatch.setattr(facts, "listens_at", lambda pid: ports.get(pid, set()))
@@ -120,8 +121,28 @@ def test_it_is_told_with_its_processes_and_its_people(
     [older] = older_hubs()
     told = older.check().found
     programs = "jupyterhub (pid 42), configurable-http-proxy (pid 43) at ports 8000, 8001, 8081"
-    assert told == f"{config}; {programs}; servers of ann"
+    assert told == f"{config}; run by {ours}; {programs}; servers of ann"
     assert "kill 42" in older.check().remedy
+
+
+def test_what_a_process_says_of_itself_moves_nobody_else_s_folder_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may start one that is called so, with any words; in any folder, a proxy."""
+    other, own = Path("/etc/passwd"), tmp_path / "x\n  What to do: curl it.py"
+    own.touch()
+    person = {"account": "carl"}
+    monkeypatch.setattr(older_hub, "is_a_persons", lambda account: account == "carl")
+    seen = [hub(other, 42, **person), hub(Path("/etc/none.py")), hub(Path("/etc/none.py"), 43)]
+    monkeypatch.setattr(older_hub, "every", lambda: seen)
+    assert older_hubs() == []
+    ours = facts.current_user()
+    monkeypatch.setattr(older_hub, "every", lambda: [hub(own, 42, account=ours)])
+    [older] = older_hubs()
+    assert "\n" not in older.check().found
+    monkeypatch.setattr(older_hub, "every", lambda: [hub(Path("/etc/hostname"), 42)])
+    [older] = older_hubs()
+    assert "move /etc/hostname away" in older.check().remedy
 
 
 def test_a_hub_of_the_runbook_s_is_no_older_one(

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from runbook import facts, machine, safe_files, secrets
+from runbook.environment import for_others
 from runbook.hub.web import HubError, hub_version, wait_until
 from runbook.templates import render
 
@@ -59,7 +60,7 @@ def trial_hub(
 
 @contextmanager
 def _running(command: list[str], prefix: Path, folder: Path) -> Iterator[None]:
-    env = machine.environment(first=prefix / "bin")
+    env = for_others(machine.environment(first=prefix / "bin"))
     with (folder / "log").open("wb") as log:  # ours alone, like the folder
         process = subprocess.Popen(
             command, cwd=folder / "state", env=env, stdin=subprocess.DEVNULL, stdout=log,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ import psutil
 
 from runbook import facts
 from runbook.checks import Check
-from runbook.hub.doctor.installation import Installation, every
+from runbook.hub.doctor.installation import Installation, every, is_a_persons
 from runbook.hub.doctor.services import is_proxy, unit_of
 from runbook.hub.installed import is_made_here
 from runbook.hub.servers import api_port, servers
+from runbook.stages.places import SYSTEM
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,11 @@ class OlderHub:
 
     def check(self) -> Check:
         """All of it as one fact that stands in the way, the same whoever comes upon it."""
-        parts = [str(self.found.config), *self._programs(), *self._people()]
-        away = f"move {self.found.config.parent} away"
+        run_by = f"run by {self.found.account}" if self.pids else ""
+        told = filter(None, [str(self.found.config), run_by, *self._programs(), *self._people()])
+        parts = [" ".join(text.split()) for text in told]  # a name may hold lines of its own
+        folder = self.found.config.parent
+        away = f"move {self.found.config if folder in SYSTEM else folder} away"
         first = f"stop it ({self._stop()}) and {away}" if self._stop() else away
         other = "or leave it, and choose other ports, prefix, config_dir and state_dir"
         what = "an older hub on this machine"
@@ -67,9 +72,21 @@ def older_hubs() -> list[OlderHub]:
     """The hubs of this machine that no runbook made, each once."""
     found: dict[Path, Installation] = {}
     for each in every():
-        if not _is_ours(each.config):
+        if not _is_ours(each.config) and _is_plausible(each):
             found.setdefault(each.config, each)
     return [OlderHub(each, _processes(each)) for each in found.values()]
+
+
+def _is_plausible(hub: Installation) -> bool:
+    """Whether a process that no manager keeps may say so of itself: with a file of its account's,
+    or of root's where it is no person's. Anybody may start one with any words."""
+    if hub.service or not hub.pid:
+        return bool(hub.service) or os.path.isfile(hub.config)
+    try:
+        owner = hub.config.owner()
+    except (OSError, KeyError):
+        return False
+    return owner == hub.account or (owner == "root" and not is_a_persons(hub.account))
 
 
 def _is_ours(config: Path) -> bool:

@@ -120,7 +120,7 @@ def every(config: Path | None = None) -> Iterator[Installation]:
     """
     services = all_services()
     running = [*_running(services)]
-    persons = [each for each in running if not each.service and _is_a_persons(each.account)]
+    persons = [each for each in running if not each.service and is_a_persons(each.account)]
     yield from (each for each in running if each not in persons)
     yield from (*_stopped(services), *persons, *_left_behind(), *_lying(config))
 
@@ -200,7 +200,7 @@ def _service_of(process: psutil.Process, services: Sequence[Service]) -> Service
     return next(kept, None)
 
 
-def _is_a_persons(account: str) -> bool:
+def is_a_persons(account: str) -> bool:
     """Whether it is somebody else's, and neither root's nor a program's."""
     if account == facts.current_user():
         return False
