@@ -288,6 +288,7 @@ ALLOWED = {
     "hub/probe_account.py": "a home below /home, removed by shutil, which follows no link",
     "hub/doctor/log.py": "of a person's server, by a descriptor of its own",
     "programs/send_routes.py": "run as the hub's account",
+    "programs/own.py": "by descriptors, with nothing of the library",
     "programs/disarm.py": "by descriptors; executed by find(1), with nothing of the library",
     **dict.fromkeys(("programs/owned_port.py", "programs/throttle.py"), "run in the hub"),
     "resources/node.py": "below the prefix, which its owner alone can write",

@@ -9,12 +9,14 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from runbook import excerpt, facts, machine, safe_files, secrets
+from runbook import excerpt, facts, machine, programs, safe_files, secrets
 
 Kind = Literal["create", "update", "remove"]
 #: What this process moved into an archive, and where it is now.
@@ -186,19 +188,9 @@ def _device(path: Path) -> int:
 
 
 def _have(path: Path) -> None:
-    """Give ``path`` and all below it to root: its account may go, and the next has its number.
-
-    And close it, from above and folder by folder, before what is in it is looked at: somebody may
-    stand in one of them who could not come there now.
-    """
-    to_root = ["-execdir", "chown", "-h", "root:root", "--", "{}", ";"]
-    close = ["-execdir", "chmod", "go-rwx", "--", "{}"]
-    both = ["(", *to_root, ",", *close, ";", ")"]
-    machine.run(["find", path, "-xdev", "-type", "d", *both], check=False)
-    rest = ["-not", "-type", "d", "-links", "1"]  # of a second name nobody knows whose
-    give = ["-execdir", "chown", "-h", "root:root", "--", "{}", "+"]
-    files = ["-type", "f", *close, "+"]
-    machine.run(["find", path, "-xdev", *rest, *give, *files], check=False)
+    """Give ``path`` and all below it to root: its account may go, and the next has its number."""
+    with as_file(files(programs) / "own.py") as program:
+        machine.run([sys.executable, "-I", str(program), str(path)])
 
 
 def unified(before: str, after: str, path: Path | str) -> str:
