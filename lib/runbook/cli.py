@@ -195,7 +195,7 @@ def _execute(order: Order) -> RunRecord:
         err.print(f"The record is {short(record.folder)}/")
         if not order.dry_run and len(order.stages) > 1:
             err.print("To go on from here: the same command with --resume")
-        if not order.dry_run and order.stages == [Undo]:
+        if not order.dry_run and order.stages == [Undo] and record.stages[0].changes:
             err.print("The hub may stand still until the undo is finished: ./runbook undo")
     return record
 

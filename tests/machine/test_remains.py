@@ -124,6 +124,7 @@ def test_a_group_that_others_have_taken_on_is_taken_from_them(machine: Machine) 
 KEPT_OPEN = """
 import os, shutil, subprocess, time
 kept = os.open('/var/tmp/unnamed', os.O_RDONLY)
+os.set_inheritable(kept, True)
 os.unlink('/var/tmp/unnamed')
 own = os.stat('/var/tmp/lent').st_gid
 os.setresgid(own, own, own)
@@ -151,6 +152,33 @@ def test_a_file_without_a_name_and_a_group_beside_another_one_are_taken_away(
     assert machine.run(holding, check=False).stdout == "0\n"
     remains(machine, f"end_bearers([{gid}])")
     keeping.wait(60)
+
+
+ARCHIVED = """
+mkdir -p /var/tmp/state/public && cd /var/tmp/state
+install -m 4777 /bin/true public/armed
+ln -s /etc/passwd public/elsewhere
+echo x >second && ln second /var/tmp/second && chmod 666 second
+chmod 777 . public
+python3 -c "
+import os
+for _ in range(3000): os.mkdir('d', 0o777); os.chdir('d')"
+"""
+LEFT_OPEN = "! -type l ( -perm /6077 -o ! -user root )"
+
+
+def test_what_goes_into_an_archive_is_roots_and_closed_to_who_stands_in_it(
+    machine: Machine,
+) -> None:
+    """But a file with a second name: nobody knows whose that is."""
+    machine.run(["sh", "-ec", ARCHIVED], user="daisy", cwd="/")
+    code = "from pathlib import Path; from runbook.resources.base import _have; _have(Path('{}'))"
+    machine.run([PYTHON, "-P", "-c", code.format("/var/tmp/state")])
+    left = machine.run(["find", "/var/tmp/state", *LEFT_OPEN.split()]).stdout.split()
+    assert left == ["/var/tmp/state/second"]
+    assert machine.run(["stat", "-c", "%U %a", "/etc/passwd"]).stdout == "root 644\n"
+    assert len(machine.run(["find", "/var/tmp/state", "-name", "d"]).stdout.split()) == 3000
+    machine.run(["rm", "-rf", "/var/tmp/state"])
 
 
 #: As the hub's account, for whoever could say what another of its processes says.

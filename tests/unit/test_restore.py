@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fakes import FakePrograms, mode, settle
 
-from runbook import facts, safe_files
+from runbook import safe_files
 from runbook.errors import PlanError, RunbookError
 from runbook.resources import (
     Directory,
@@ -121,6 +121,23 @@ def test_a_home_with_somebodys_files_is_kept_with_its_account(
     assert user.why_keep() == f"{home}/thesis.txt is not the runbook's"
 
 
+def test_what_somebody_holds_back_in_a_home_is_theirs_and_stops_no_undo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, user, skeleton = tmp_path / "home", User("ann"), Path("/etc/skel/.bashrc")
+    home.mkdir()
+    (home / ".bashrc").write_bytes(skeleton.read_bytes())
+    monkeypatch.setattr(User, "read", lambda self: UserState(True, str(home)))
+    monkeypatch.setattr(Path, "is_relative_to", lambda self, other: True)
+    assert user.why_keep() == ""
+
+    def refuse(path: Path) -> bytes:
+        raise RunbookError("it is held back by its owner")
+
+    monkeypatch.setattr(safe_files, "read", refuse)
+    assert user.why_keep() == f"{home}/.bashrc is not the runbook's"
+
+
 def test_backups_can_be_read_by_their_owner_only(path: Path, ours: Owner, backups: Path) -> None:
     put_file(path)
     File(path, *ours, content="new\n").backup(backups)
@@ -205,23 +222,6 @@ def test_a_program_s_file_that_was_there_gets_its_rights_back_and_stays(
     database.restore(before, backups)
     assert (path.read_text(), mode(path)) == ("accounts", 0o644)
     assert not (backups / "archive").exists()
-
-
-def test_what_goes_into_the_archive_is_closed_to_who_stands_in_it(
-    tmp_path: Path, backups: Path, monkeypatch: pytest.MonkeyPatch, ours: Owner
-) -> None:
-    monkeypatch.setattr(facts, "is_root", lambda: True)  # chown to root fails, and chmod does not
-    state = tmp_path / "state"
-    (state / "public").mkdir(parents=True)
-    (state / "public/file").touch()
-    (state / "public/elsewhere").symlink_to(tmp_path / "outside")
-    (tmp_path / "outside").touch()
-    for path in (state, state / "public", state / "public/file", tmp_path / "outside"):
-        path.chmod(0o777)
-    archive(state, backups)
-    (kept,) = (backups / "archive").rglob("state")
-    assert [mode(kept / name) for name in ("", "public", "public/file")] == [0o700] * 3
-    assert mode(tmp_path / "outside") == 0o777
 
 
 def test_the_archive_is_beside_the_journal_where_that_is_nearer(

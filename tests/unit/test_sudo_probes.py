@@ -25,7 +25,7 @@ from runbook.hub.doctor.probes_sudo import (
     sudo_missing,
     sudoers_broken,
 )
-from runbook.hub.doctor.spawning import Spawning, Starter
+from runbook.hub.doctor.spawning import PLAIN, Spawning, Starter
 from runbook.hub.doctor.sudo import (
     OWN,
     Bad,
@@ -267,3 +267,18 @@ def test_a_rule_allows_the_command_that_it_names_or_all() -> None:
     assert Rule(("%people",), (MEDIATOR,), True).names(MEDIATOR)
     assert Rule(("%people",), ("ALL",), True).names(MEDIATOR)
     assert not Rule(("%people",), ("/usr/bin/id",), True).names(MEDIATOR)
+
+
+@pytest.mark.parametrize(
+    ("path", "plain"),
+    [
+        ("/opt/jupyterhub/bin/sudospawner", True),
+        ("sudospawner", True),
+        ("/x\njupyterhub ALL=(ALL:ALL) NOPASSWD: ALL", False),
+        ("/x|/y", False),
+        ("/x, /usr/bin/id", False),
+        ("/x&\\", False),
+    ],
+)
+def test_only_a_plain_path_gets_into_a_rule_that_is_advised(path: str, plain: bool) -> None:
+    assert bool(PLAIN.fullmatch(path)) is plain

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import grp
 import pwd
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from runbook import facts, machine, safe_files, safe_paths, secrets
+from runbook.errors import RunbookError
 from runbook.resources import remains
 from runbook.resources.base import Change, Found, Resource, attribute_diff
 
@@ -207,5 +209,7 @@ def _is_skeleton(path: Path, home: Path) -> bool:
     original, found = Path("/etc/skel") / path.relative_to(home), path.lstat()
     if safe_paths.kind(found) == "file" and original.is_file():
         same = found.st_size == original.stat().st_size and found.st_nlink == 1
-        return same and safe_files.read(path) == original.read_bytes()
+        with suppress(OSError, RunbookError):  # planted, or held back: in any case somebody's
+            return same and safe_files.read(path) == original.read_bytes()
+        return False
     return safe_paths.kind(found) == "folder" and original.is_dir()

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 SUDO_SPAWNER, LOCAL_SPAWNER = "SudoSpawner", "LocalProcessSpawner"
 
 
+#: A path that means in sudoers(5), in sed and in a shell what it says.
+PLAIN = re.compile(r"[\w./+@-]*")
+
+
 @dataclass(frozen=True)
 class Starter:
     """The program that is a user's server: what is configured, and where that is.
@@ -70,6 +74,7 @@ def read_spawning(sight: Sight) -> Spawning:
     is_sudo = sight.uses("spawner", SUDO_SPAWNER)
     groups = _allowed_groups(configuration)
     mediator = str(configuration.value(spawner, "sudospawner_path") or "") if is_sudo else ""
+    mediator = mediator if PLAIN.fullmatch(mediator) else ""  # it goes into a rule of sudo
     starter = _of_mediator(mediator, bin) if is_sudo else _of_cmd(configuration, spawner, path)
     sudo = read_sudo(account, path) if is_sudo else Sudo("")
     said = [line.text for line in sight.log if not line.person]
