@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from importlib.resources import as_file, files
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import psutil
@@ -26,16 +26,15 @@ from runbook.errors import StageError
 #: on systemd Systems") gives to anybody; above it are two that mean "nobody" and "none".
 LOWEST_UNUSED = 65520
 NOT_NUMBERS = (65534, 65535)
-#: Of the numbers that Debian gives to programs when they are installed (Policy 9.2.2).
-MIDDLE = range(400, 700)
+CHOICE = 12  # so many may be the next
+MIDDLE = range(400, 700)  # of those for programs (Policy 9.2.2)
 #: Uid and gid of the accounts of people that this process has removed.
 gone: set[tuple[int, int]] = set()
 #: Seconds. A process that is killed ends when the kernel is done with what it waits for.
 ENDING_SECONDS = 60
 #: To look through the disks for files of one account; millions of files take minutes.
 LOOKING_SECONDS = 1800
-#: As often as files are looked for that somebody arms again.
-ROUNDS = 5
+ROUNDS = 5  # of looking for files that somebody arms again
 #: Where cron(8), atd(8) and systemd (loginctl enable-linger) keep what they start for an account.
 JOBS = ("/var/spool/cron", "/var/lib/systemd/linger")
 #: Folders of other computers, which it could not have been armed for here.
@@ -43,11 +42,12 @@ REMOTE = ("nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "9p", "autofs", "fuse.ss
 
 
 def unused_number() -> int:
-    """A number that no account has or will be given, and no process: a container's may run
-    without an account."""
+    """A number that no account has or will be given, and no process (in a container, without an
+    account); not always the same: a proof may have left files with it."""
     used = {uid for process in psutil.process_iter() for uid in _uids(process)}.union(NOT_NUMBERS)
     above = count(max(LOWEST_UNUSED, facts.last_person() + 1))
-    return next(n for n in above if n not in used and not facts.number_has_account(n))
+    free = (n for n in above if n not in used and not facts.number_has_account(n))
+    return random.choice([*islice(free, CHOICE)])
 
 
 def system_number() -> int:
