@@ -12,7 +12,9 @@ from rich.text import Text
 
 from runbook import secrets
 from runbook.display import MARKS, counted
+from runbook.printable import printable
 from runbook.record import StageRecord
+from runbook.stages import CheckMachine
 
 HEADINGS = {
     "parameters": "parameters",
@@ -94,3 +96,7 @@ class Progress:
             f"{what:<12} ", (f"{stage.seconds:6.1f} s", "dim"),
         )  # fmt: skip
         self.console.print(line)
+        for check in stage.checks if stage.name == CheckMachine.name else ():
+            if check["status"] == "warning":  # what is known at the start
+                told = printable(f"    ! {check['what']}: {check['found']}")
+                self.console.print(Text(told, style="yellow"))

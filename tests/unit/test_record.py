@@ -143,6 +143,18 @@ def test_a_file_sees_one_plain_line_a_stage() -> None:
     assert progress(terminal=False) == "  ● 10-install      changed   1 change        4.2 s\n"
 
 
+def test_what_is_known_at_the_start_is_told_at_the_start() -> None:
+    buffer = StringIO()
+    warned = [{"status": "warning", "what": "drop-in x", "found": "User=root\x1b"}]
+    warned.append({"status": "ok", "what": "memory", "found": "enough"})
+    with Progress(Console(file=buffer, width=100, color_system=None), 2) as shown:
+        shown.done(StageRecord("00-check", "unchanged", 1.0, checks=warned))
+        shown.done(StageRecord("10-install", "unchanged", 1.0, checks=warned))
+    _, told, other = buffer.getvalue().splitlines()
+    assert told == "    ! drop-in x: User=root\\x1b"
+    assert "10-install" in other
+
+
 def test_a_file_sees_the_first_lines_that_a_stage_prints_and_no_secret() -> None:
     secrets.register("correct horse")
     said = progress(terminal=False, printed="waiting for apt\n\ncorrect horse\n" + "more\n" * 99)
