@@ -85,7 +85,8 @@ def _installed(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 def _who(hub: Launch, people: Pam) -> Iterator[tuple[str, str]]:
     if people.authenticator != "pam":
-        names = ", ".join([*people.users, *people.admins] or [facts.current_user()])
+        one = [facts.current_user()] if people.spawner == "local" else ["nobody yet"]
+        names = ", ".join(dict.fromkeys([*people.users, *people.admins])) or one[0]
         word = hub.state("shared_password")
         yield "Who may log in", f"{names}, with the password in {word}"
         return

@@ -123,9 +123,9 @@ def test_a_group_that_others_have_taken_on_is_taken_from_them(machine: Machine) 
 #: A file without a name, and the account's group in a program of root's that lends another one.
 KEPT_OPEN = """
 import os, shutil, subprocess, time
-kept = os.open('/var/tmp/unnamed', os.O_RDONLY)
+kept = os.open('/var/tmp/anns/unnamed', os.O_RDONLY)
 os.set_inheritable(kept, True)
-os.unlink('/var/tmp/unnamed')
+os.unlink('/var/tmp/anns/unnamed')
 own = os.stat('/var/tmp/lent').st_gid
 os.setresgid(own, own, own)
 os.execv('/usr/local/bin/other-group', ['other-group', '3600'])
@@ -134,7 +134,7 @@ OTHER_GROUP = """
 install -o root -g games -m 2755 /bin/sleep /usr/local/bin/other-group
 """
 LENT = """
-install -m 4755 /bin/true /var/tmp/unnamed
+install -m 4755 /bin/true /var/tmp/anns/unnamed
 install -m 755 /usr/bin/python3 /var/tmp/lent && chmod 2755 /var/tmp/lent
 """
 
@@ -143,6 +143,7 @@ def test_a_file_without_a_name_and_a_group_beside_another_one_are_taken_away(
     machine: Machine,
 ) -> None:
     machine.run(["sh", "-ec", OTHER_GROUP])
+    machine.run(["mkdir", "-m", "777", "/var/tmp/anns"], user="ann", cwd="/")
     machine.run(["sh", "-ec", LENT], user="daisy", cwd="/")
     keeping = machine.start(["/var/tmp/lent", "-c", KEPT_OPEN], user="ann", cwd="/")
     holding = ["sh", "-c", "stat -L -c %a /proc/$(pgrep -x other-group)/fd/* | grep -c 4755"]

@@ -19,6 +19,7 @@ from wheels import Index
 
 from runbook import facts, journal, machine, secrets
 from runbook.hub import configuration
+from runbook.resources import base, remains
 
 # A loaded computer may take its time; and what is drawn is not kept in the checkout.
 settings.register_profile("runbook", deadline=None)
@@ -37,6 +38,8 @@ def own_surroundings(
     """No test sees another's secrets, or the journal, log or run of this machine."""
     home = tmp_path_factory.mktemp("journal", numbered=True)
     monkeypatch.setattr(journal, "home", lambda: home)
+    monkeypatch.setattr(base, "archived", {})
+    monkeypatch.setattr(remains, "gone", set())
     monkeypatch.setattr(secrets, "_registered", set())
     monkeypatch.setattr(configuration, "SECONDS", 300.0)  # this computer may be loaded
     for name in ("RUNBOOK_LOG", "RUNBOOK_RUN", "RUNBOOK_RUN_DIR"):

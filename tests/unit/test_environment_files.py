@@ -99,7 +99,6 @@ def test_it_is_kept_where_the_environment_is_taken_back(
 ) -> None:
     record = prefix.parent / "record"
     monkeypatch.setenv("RUNBOOK_RUN_DIR", str(record))
-    monkeypatch.setattr(base, "archived", {})
     record.mkdir()
     tool = put(prefix / "bin/admin-tool", "years of work")
     taken_back(prefix)
@@ -111,7 +110,6 @@ def test_it_is_kept_where_the_environment_is_taken_back(
 def test_of_an_interrupted_installation_everything_goes(
     prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "archived", {})
     (prefix / ".unfinished").touch()
     put(prefix / SITE / "half/__init__.py")
     taken_back(prefix)

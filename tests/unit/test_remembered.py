@@ -249,6 +249,12 @@ def test_a_forgotten_parameter_has_its_default_at_the_next_run(
     assert values(orders[-1], "port", "default_url") == [80, "/tree"]
 
 
+def test_of_what_has_its_default_it_is_said_that_nothing_changes(runbook: Runbook) -> None:
+    runbook("run", "--set", "port=8123")
+    assert "has its default already" not in runbook("parameters", "--forget", "port")[1]
+    assert "customize has its default already" in runbook("parameters", "--forget", "customize")[1]
+
+
 def test_what_is_not_in_force_cannot_be_forgotten(runbook: Runbook) -> None:
     code, said = runbook("parameters", "--forget", "prt")
     assert code == 64

@@ -460,3 +460,26 @@ def test_an_npm_registry_that_does_not_answer_fails(tmp_path: Path, programs: Fa
     npm = programs.add("npm", "echo 'npm error code EAI_AGAIN' >&2; exit 1")
     check = answers([npm], tmp_path, LOCKS / "proxy")
     assert (check.status, "network" in check.remedy) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("users", "members", "holds"),
+    [(["ann"], ["ann"], True), (["ann", "zoe"], ["ann"], False), ([], ["ann"], False)],
+)
+def test_who_has_the_shared_password_must_be_of_the_group_that_the_hub_may_start_servers_for(
+    monkeypatch: pytest.MonkeyPatch, users: list[str], members: list[str], holds: bool
+) -> None:
+    monkeypatch.setattr(facts, "members", lambda group: members)
+    stage = Configure(authenticator="shared-password", users=users)
+    [check] = [c for c in stage.at_start() if "shared password" in c.what]
+    assert (check.status == "ok") is holds
+    assert [c for c in Configure(users=users).at_start() if "shared password" in c.what] == []
+
+
+def test_a_hub_without_pam_is_in_step_without_the_group_shadow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for members, group in (([], ""), (["jupyterhub"], "shadow")):
+        monkeypatch.setattr(facts, "members", lambda name, members=members: members)
+        _, hub = Launch(service_manager="systemd")._programs([], [])
+        assert hub.group == group

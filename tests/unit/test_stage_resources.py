@@ -237,7 +237,10 @@ def test_the_proxy_is_given_a_certificate_where_there_is_tls(tls: str, options: 
 
 
 @pytest.mark.parametrize(("spawner", "group"), [("sudo", "shadow"), ("local", "")])
-def test_the_services_are_started_anew_for_what_they_have_read(spawner: str, group: str) -> None:
+def test_the_services_are_started_anew_for_what_they_have_read(
+    monkeypatch: pytest.MonkeyPatch, spawner: str, group: str
+) -> None:
+    monkeypatch.setattr(facts, "members", lambda name: ["jupyterhub"])
     stage = Launch(service_manager="systemd", spawner=spawner)
     proxy, hub = (r.program for r in stage.resources() if isinstance(r, SystemdService))
     assert proxy

@@ -148,3 +148,14 @@ def test_first_passwords_are_named_where_there_are_any(
         (folder / "initial_passwords").write_text(passwords)
     said = ends(record(tmp_path, ALL), machine, config_dir=str(folder))
     assert ("First passwords" in said) is named
+
+
+@pytest.mark.parametrize(
+    ("named", "told"), [({"users": ["ann"], "admins": ["ann"]}, "ann"), ({}, "nobody yet")]
+)
+def test_who_has_a_shared_password_is_named_once(
+    machine: dict[str, object], tmp_path: Path, named: dict[str, object], told: str
+) -> None:
+    values = {"authenticator": "shared-password", **named}
+    said = ends(record(tmp_path, ALL), machine, **values)["Who may log in"]
+    assert said == f"{told}, with the password in /var/lib/jupyterhub/shared_password"

@@ -80,6 +80,8 @@ class Configure(Configured, Address, Login, Session, Stage):
         yield from of_another_hub(Path(self.state_dir), self.hub_owner[0])
         if self.spawner == "local":
             yield from writable(f"notebook_dir {self.notebook_dir}", self._own_folder)
+        elif self.authenticator == "shared-password":
+            yield self.may_be_served(self.user_group)
 
     def checks(self) -> Iterator[Check]:
         program = Path(self.prefix) / "bin/jupyterhub"

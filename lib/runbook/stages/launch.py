@@ -123,7 +123,7 @@ class Launch(Managed, Configured, Address, Stage):
 
     def _programs(self, proxy: list[Resource], hub: list[Resource]) -> tuple[Program, Program]:
         """Both, with the resources of this plan whose change means a restart."""
-        shadow = "shadow" if self.spawner == "sudo" else ""
+        shadow = "shadow" if self.hub_owner[0] in facts.members("shadow") else ""  # by 40-pam
         by_proxy, by_hub = read_by_proxy(self), read_by_hub(self)
         of_node = (f"{self.prefix}/lib/node", f"{self.prefix}/lib/proxy")
         of_python = (f"virtual environment {self.prefix},", f"Python packages in {self.prefix}:")

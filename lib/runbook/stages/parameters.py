@@ -98,6 +98,17 @@ class Login(HasTraits):  # type: ignore[misc]
         if not mistakes and self.authenticator == "pam":
             yield Check("ok", "users and admins are people", "none of the system's accounts")
 
+    def may_be_served(self, group: str) -> Check:
+        """40-pam, which puts people into the group of the sudo rule, is for passwords of the
+        system."""
+        named = list(dict.fromkeys([*self.users, *self.admins]))
+        left = [name for name in named if name not in facts.members(group)]
+        found = f"{', '.join(left)} not in the group {group}" if named else "users names nobody"
+        join = f"groupadd -f --system {group}; usermod -aG {group} NAME"
+        remedy = f"for each: {join}; or authenticator: pam" if named else "name them in users"
+        what = "the hub may start servers for those with the shared password"
+        return Check.that(bool(named) and not left, what, found, remedy)
+
     def _no_persons(self) -> Iterator[Check]:
         named = [*self.users, *self.admins] if self.authenticator == "pam" else []
         for name in dict.fromkeys(named):

@@ -6,6 +6,7 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from runbook import facts, history, journal, safe_files
@@ -67,7 +68,9 @@ def refuse_places(folders: dict[str, str]) -> None:
 
 def _holds_no_programs(path: Path) -> bool:
     there = next(above for above in (path, *path.parents) if above.exists())
-    return bool(os.statvfs(there).f_flag & os.ST_NOEXEC)
+    with suppress(OSError):
+        return bool(os.statvfs(there).f_flag & os.ST_NOEXEC)
+    return False
 
 
 def _why_not(path: Path) -> str:

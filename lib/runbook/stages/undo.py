@@ -150,7 +150,7 @@ def _answers(hub: Launch) -> Check:
     pending = [change.summary for change in hub.plan().changes]
     if pending:
         remedy = f"undo the run before, too, or ./runbook run --from {hub.name}"
-        return Check("warning", "the hub is not in step", f"{pending[0]} is to come", remedy)
+        return Check("warning", "the hub is not in step", f"a run would {pending[0]}", remedy)
     answer = hub.answers()
     if answer.status == "ok":
         return answer
