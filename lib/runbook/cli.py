@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,7 +31,6 @@ from runbook.order import ROOT, Order, asked_for
 from runbook.record import RunRecord, shown
 from runbook.stages import Undo
 from runbook.stages.judgement import collected, plain
-from runbook.stages.undo import KEPT
 from runbook.summary import short
 
 DONE, FAILED, CHANGES, USAGE, LOCKED = 0, 1, 2, 64, 75
@@ -133,24 +132,13 @@ def undo(run_name: str, force: bool, plan: bool) -> int:
     out.print(f"{'plan to undo' if plan else 'undo'} {run_name}")
     for name, count in stage.runs():
         out.print(f"  {name}  {count}", markup=False)
-    before = _warn(plain(collected(stage.checks())))
+    before = summary.warn(out, plain(collected(stage.checks())))
     record = _execute(Order(values, Path("undo"), [Undo], plan))
-    if plan or record.status != "done":
-        return _show_plan(record) if plan else _exit_code(record)
-    checks = [check for each in record.stages for check in each.checks]
-    _warn(checks, said=before)
-    for check in (check for check in checks if check["what"].startswith(KEPT)):
-        out.print(f"  {check['what']}, now {short(Path(check['found']))}", markup=False)
-    out.print(f"The record is {short(record.folder)}/")
-    return DONE
-
-
-def _warn(checks: Iterable[dict[str, Any]], said: Iterable[str] = ()) -> list[str]:
-    """Print what of ``checks`` is a warning and not ``said`` yet; those that it has."""
-    warnings = [f"{c['what']}: {c['found']}" for c in checks if c["status"] == "warning"]
-    for warning in dict.fromkeys(each for each in warnings if each not in said):
-        out.print(Text(f"  ! {warning}", style="yellow"))
-    return warnings
+    if plan:
+        return _show_plan(record)
+    if record.status == "done":
+        summary.show_end_of_undo(out, record, before)
+    return _exit_code(record)
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})

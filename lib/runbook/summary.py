@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -18,6 +19,7 @@ from runbook.errors import RunbookError
 from runbook.printable import printable
 from runbook.record import RunRecord
 from runbook.stages import STAGES, Configure, Install, Launch, Pam, Verify, admins
+from runbook.stages.undo import KEPT
 
 Rows = list[tuple[str, str]]
 PROGRAMS = ("jupyterhub", "jupyterlab", "configurable-http-proxy", "node")
@@ -45,6 +47,24 @@ def show_end(out: Console, record: RunRecord) -> None:
         style = "bold cyan" if "http" in text else ""
         out.print(Text.assemble(f"{label:<{width}}", (printable(text), style)))
     out.print(f"{'The record is':<{width}}{short(record.folder)}/", highlight=False)
+
+
+def show_end_of_undo(out: Console, record: RunRecord, said: Iterable[str]) -> None:
+    """What it left alone that was not ``said`` before it began, what it kept, and its record."""
+    checks = [check for each in record.stages for check in each.checks]
+    warn(out, checks, said)
+    for check in (check for check in checks if check["what"].startswith(KEPT)):
+        out.print(Text(printable(f"  {check['what']}, now {short(Path(check['found']))}")))
+    out.print(f"The record is {short(record.folder)}/")
+
+
+def warn(out: Console, checks: Iterable[Mapping[str, Any]], said: Iterable[str] = ()) -> list[str]:
+    """Print what of ``checks`` is a warning and not ``said`` yet; those that it has."""
+    found = [check for check in checks if check["status"] == "warning"]
+    warnings = [printable(f"{check['what']}: {check['found']}") for check in found]
+    for warning in dict.fromkeys(each for each in warnings if each not in said):
+        out.print(Text(f"  ! {warning}", style="yellow"))
+    return warnings
 
 
 def where(hub: Launch) -> str:
