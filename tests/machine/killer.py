@@ -88,7 +88,8 @@ def begin_of(journal: Journal, entry: str) -> dict[str, Any]:
 def was_made(journal: Journal, entry: str) -> bool:
     """Whether nothing broke the change off, nor an earlier undo of it: it may not have begun."""
     told = [line for line in journal.entries() if entry in (line.get("id"), *line.get("ids", ()))]
-    return [line["event"] for line in told if line["event"] != "undo"][-1] == "end"
+    events = [str(line["event"]) for line in told if line["event"] != "undo"]
+    return events[-1] == "end"
 
 
 def state(identity: dict[str, str]) -> dict[str, Any]:
