@@ -45,7 +45,7 @@ def of(run: Run) -> Failure | None:
     if run.status == "running":
         reasons = "the run goes on still"
     why, _, details = reasons.partition("\n")
-    remedies = [check["remedy"] for check in failed if check["remedy"]]
+    remedies = [_remedy(check, alone=len(failed) == 1) for check in failed if check["remedy"]]
     return Failure(
         stage.name,
         _step(run, stage),
@@ -91,6 +91,11 @@ def _usual_remedy(run: Run, stage: StageRecord) -> str:
     if not stage.error:
         return "wait until the run has ended"
     return f"read the end of {stage.name}'s command log, and its notebook"
+
+
+def _remedy(check: dict[str, Any], alone: bool) -> str:
+    """Of several, each with what it is for."""
+    return str(check["remedy"] if alone else f"{check['what']}: {check['remedy']}")
 
 
 def _reason(check: dict[str, Any]) -> str:

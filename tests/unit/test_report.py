@@ -523,7 +523,7 @@ def test_a_record_of_before_there_were_last_lines_is_read(tmp_path: Path) -> Non
     assert load(path.parent).end == []
 
 
-def test_a_failed_check_s_own_remedies_are_told_each_once(tmp_path: Path) -> None:
+def test_of_several_failed_checks_each_remedy_says_what_it_is_for_and_once(tmp_path: Path) -> None:
     other = {**TAKEN, "what": "disk", "found": "full", "remedy": "free some"}
     fine = {**TAKEN, "status": "ok", "remedy": "never told"}
     made = stages(configure={"status": "failed", "error": "it failed",
@@ -531,6 +531,6 @@ def test_a_failed_check_s_own_remedies_are_told_each_once(tmp_path: Path) -> Non
     folder = record(tmp_path, made, "failed")
     failure = failure_of(load(folder))
     assert failure
-    assert failure.remedies == (TAKEN["remedy"], "free some")
+    assert failure.remedies == (f"port 8000: {TAKEN['remedy']}", "disk: free some")
     assert failure.why == "port 8000: taken by nginx (pid 812)"
     assert "disk: full" in failure.details
