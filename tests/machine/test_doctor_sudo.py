@@ -17,7 +17,8 @@ pytestmark = pytest.mark.machine
 EVERYBODY = "jupyterhub ALL=(ALL) NOPASSWD: ALL"
 DROP_IN = f"mkdir -p {UNIT}; printf '[Service]\\n%s\\n' {{}} >{UNIT}/hard.conf"
 #: And without what the runbook's own rule has against it.
-HARDENED = f"sed -i /^Defaults/d {RULE}; echo Defaults {{}} >/etc/sudoers.d/hard"
+HARD = "/etc/sudoers.d/hard"
+HARDENED = f"sed -i /^Defaults/d {RULE}; echo Defaults {{}} >{HARD}; chmod 0440 {HARD}"
 RELOAD = "; systemctl daemon-reload"
 CASES = [
     Case("sudo-rule-wrong-path", f"sed -i s,/opt/jupyterhub/bin,/usr/local/bin, {RULE}", cold=True),

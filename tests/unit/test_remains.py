@@ -125,14 +125,14 @@ def test_a_process_has_a_group_from_a_program_of_root_s_or_from_somebody(
 
 
 def test_a_program_s_number_is_free_and_from_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_group(number: int) -> object:
-        if number < 698:
+    def group(number: int) -> int:
+        if number == 699:
             return number
         raise KeyError(number)
 
-    monkeypatch.setattr("grp.getgrgid", no_group)
+    monkeypatch.setattr("grp.getgrgid", group)
     monkeypatch.setattr(facts, "number_has_account", lambda uid: uid == 698)
-    assert remains.system_number() == 699
+    assert remains.system_number() == 697
 
 
 def test_what_people_leave_whose_accounts_are_gone_is_disarmed_in_one_go(

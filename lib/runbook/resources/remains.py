@@ -55,7 +55,7 @@ def system_number() -> int:
 
     useradd(8) counts down from the lowest one that is taken, adduser(8) up from 100.
     """
-    return random.choice([number for number in MIDDLE if _is_free(number)])
+    return next(number for number in reversed(MIDDLE) if _is_free(number))
 
 
 def _is_free(number: int) -> bool:
