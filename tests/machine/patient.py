@@ -31,11 +31,13 @@ c.Spawner.pre_spawn_hook = patience
 """
 PUT_BACK = f"""
 restart=$0
-tar -dPf /root/well.tar {LOCAL} >/dev/null || restart=yes
+if ! tar -dPf /root/well.tar {LOCAL} >/dev/null
+then tar -xPf /root/well.tar {LOCAL}; restart=yes
+fi
 if [ -e {UNIT} ]; then rm -r {UNIT}; systemctl daemon-reload; restart=yes; fi
 systemctl is-active -q jupyterhub || restart=yes
 rm -rf /etc/sudoers.d/* {ILL}
-tar -xPf /root/well.tar
+tar -xPf /root/well.tar --exclude={LOCAL}
 chown root:root {PREFIX}
 chmod 0755 {PREFIX}
 umount -q /home/dee || true
