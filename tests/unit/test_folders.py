@@ -121,7 +121,7 @@ def test_it_is_told_with_its_processes_and_its_people(
     [older] = older_hubs()
     told = older.check().found
     programs = "jupyterhub (pid 42), configurable-http-proxy (pid 43) at ports 8000, 8001, 8081"
-    assert told == f"{config}; run by {ours}; {programs}; servers of ann"
+    assert told == f"{config}; {programs}; servers of ann; run by {ours}"
     assert "kill 42" in older.check().remedy
 
 

@@ -34,7 +34,7 @@ class OlderHub:
     def check(self) -> Check:
         """All of it as one fact that stands in the way, the same whoever comes upon it."""
         run_by = f"run by {self.found.account}" if self.pids else ""
-        told = filter(None, [str(self.found.config), run_by, *self._programs(), *self._people()])
+        told = filter(None, [str(self.found.config), *self._programs(), *self._people(), run_by])
         parts = [" ".join(text.split()) for text in told]  # a name may hold lines of its own
         folder = self.found.config.parent
         away = f"move {self.found.config if folder in SYSTEM else folder} away"
