@@ -272,13 +272,19 @@ def test_forced_it_goes_all_the_way_back(book: Journal, write: Callable[..., Pat
     assert not path.exists()
 
 
-def test_what_was_left_alone_is_not_offered_again_until_it_is_forced(
-    book: Journal, write: Callable[..., Path]
-) -> None:
+def left_alone(book: Journal, write: Callable[..., Path]) -> Path:
+    """What two runs wrote and somebody edited, after the undo of the second."""
     path = write("one", "a\n")
     write("two", "b\n")
     path.write_text("mine\n")
     assert undo(book) == ["edited since"]
+    return path
+
+
+def test_what_was_left_alone_is_not_offered_again_until_it_is_forced(
+    book: Journal, write: Callable[..., Path]
+) -> None:
+    path = left_alone(book, write)
     assert [entry.run for entry in History.of(book).scope(LATEST)] == ["one", "two"]
     assert undo(book) == ["edited since"]
     assert History.of(book).scope(LATEST) == []
@@ -290,10 +296,7 @@ def test_what_was_left_alone_is_not_offered_again_until_it_is_forced(
 def test_what_was_left_alone_of_the_newest_run_is_forced_to_what_the_run_before_made(
     book: Journal, write: Callable[..., Path]
 ) -> None:
-    path = write("one", "a\n")
-    write("two", "b\n")
-    path.write_text("mine\n")
-    assert undo(book) == ["edited since"]
+    path = left_alone(book, write)
     assert undo(book, force=True) == []
     assert path.read_text() == "a\n"
 
