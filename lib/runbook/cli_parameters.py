@@ -33,13 +33,13 @@ def parameters(names: Sequence[str], as_json: bool) -> None:
         ./runbook parameters
         ./runbook parameters --forget port
     """
-    before = {name: entry for name, entry in remembered.load().entries.items() if name in names}
     if names:
         with lock(journal.home(), f"forgetting parameters since {time.strftime('%H:%M:%S')}"):
             remembered.forget(names)
     now = remembered.load()
-    for name, entry in before.items():
-        if wanted.want(None, (), now).values[name].value == entry.value:
+    values = wanted.want(None, (), now).values if names else {}
+    for name in names:
+        if values[name].value == now.entries[name].value:
             click.echo(f"{name} has its default already", err=True)
     if as_json:
         click.echo(json.dumps(_document(now), indent=1, ensure_ascii=False))

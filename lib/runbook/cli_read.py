@@ -16,10 +16,9 @@ from runbook.errors import RunbookError
 from runbook.packages import package_tables
 from runbook.reading import Run
 from runbook.record import StageRecord, shown
+from runbook.stages.undo import TO_BE
 from runbook.standing import taken_back
 
-#: What the check of an undo says of a run.
-TO_BE = "to be taken back: "
 RUN = click.argument("run", default=reading.LATEST, metavar="[RUN]")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runbook import __version__, facts, reserve, safe_files, secrets
 from runbook.display import DATA_MIME
 from runbook.errors import RunbookError
+from runbook.resources.base import EDITED
 from runbook.safe_paths import account
 
 if TYPE_CHECKING:  # papermill and nbformat take their time to load
@@ -132,8 +133,7 @@ class RecordHandler:
 
 def shown(change: dict[str, Any]) -> str:
     """A change of a record, as people read it."""
-    edited = " (edited since the last run)" if change.get("edited") else ""
-    return f"{change['summary']}{edited}"
+    return f"{change['summary']}{EDITED if change.get('edited') else ''}"
 
 
 def mend(record: RunRecord) -> None:

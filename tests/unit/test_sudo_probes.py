@@ -104,10 +104,11 @@ def test_where_root_is_refused_for_want_of_a_terminal_it_asks_with_one(
     programs: FakePrograms,
 ) -> None:
     programs.add("sudo", "echo sudo: sorry, you must have a tty to run sudo >&2; exit 1")
-    programs.add("script", f"cat <<'E'\n{LISTED}\nE")
+    programs.add("script", f"sed 's/$/\\r/' <<'E'\n{LISTED}\nE")
     programs.add("visudo")
     found = read_sudo("jupyterhub", os.environ["PATH"])
     assert [rule.free for rule in found.rules] == [True]
+    assert found.rules[0].names(MEDIATOR)
     [asked] = [call for call in programs.calls() if call[0] == "script"]
     assert asked[:2] == ["script", "-qec"]
     assert asked[2].endswith("sudo -n -l -U jupyterhub")

@@ -5,7 +5,10 @@ They are installed as they stand here, and import nothing of the runbook.
 
 from __future__ import annotations
 
-from importlib.resources import files
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
 
 from runbook.templates import HEADER
 
@@ -13,6 +16,13 @@ from runbook.templates import HEADER
 def text(name: str) -> str:
     """The text of ``name``, as it stands here."""
     return (files(__name__) / name).read_text(encoding="utf-8")
+
+
+@contextmanager
+def command(name: str, *words: str) -> Iterator[list[str]]:
+    """The words that execute the program ``name`` by this Python, with nothing of its caller's."""
+    with as_file(files(__name__) / name) as program:
+        yield [sys.executable, "-I", str(program), *words]
 
 
 def source(name: str) -> str:

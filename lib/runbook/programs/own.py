@@ -38,9 +38,8 @@ def level(name: str, above: int | None = None) -> Level:
 
 def main(path: str) -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(
-        resource.RLIMIT_NOFILE, (most, most)
-    )  # folders in each other, by the thousand
+    # Thousands of folders may be in each other, each open until all in it is done.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     top = own(path)
     levels = [level(path)] if stat.S_ISDIR(top.st_mode) else []
     while levels:

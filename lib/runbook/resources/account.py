@@ -137,23 +137,19 @@ class User(Resource):
             own = next((p for p in home.rglob("*") if not _is_skeleton(p, home)), None)
             if own:
                 return f"{own} is not the runbook's"
-        for uid in self._people():
-            pid = next(remains.running_as(uid), 0)
+        people = [e for e in _entries(self.name) if e.pw_uid >= facts.first_person()]
+        for entry in people:
+            pid = next(remains.running_as(entry.pw_uid), 0)
             if pid:
                 return f"somebody works as {self.name} (pid {pid})"
         return ""
-
-    def _people(self) -> list[int]:
-        """The number of the account, where it is a person's."""
-        entries = [entry for entry in pwd.getpwall() if entry.pw_name == self.name]
-        return [e.pw_uid for e in entries if e.pw_uid >= facts.first_person()]
 
     def restore(self, state: UserState, backups: Path) -> None:
         present = self.read()
         if not state.exists and present.exists:
             # Without a reason to keep it, the home holds nothing but the skeleton.
             home = ["--remove"] if Path(present.home).is_relative_to("/home") else []
-            entries = [e for e in pwd.getpwall() if e.pw_name == self.name]
+            entries = _entries(self.name)
             for entry in entries:
                 remains.remove_jobs(self.name, entry.pw_uid)
             for uid, gid in _of_program(self.name):
@@ -200,8 +196,13 @@ class Membership(Resource):
 
 def _of_program(name: str) -> list[tuple[int, int]]:
     """Uid and gid of the account, where it is a program's, not of a person who works."""
-    entries = [entry for entry in pwd.getpwall() if entry.pw_name == name]
-    return [(e.pw_uid, e.pw_gid) for e in entries if 0 < e.pw_uid < facts.first_person()]
+    found = _entries(name)
+    return [(e.pw_uid, e.pw_gid) for e in found if 0 < e.pw_uid < facts.first_person()]
+
+
+def _entries(name: str) -> list[pwd.struct_passwd]:
+    """Of the account; passwd(5) may have several."""
+    return [entry for entry in pwd.getpwall() if entry.pw_name == name]
 
 
 def _is_skeleton(path: Path, home: Path) -> bool:

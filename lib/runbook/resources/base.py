@@ -9,10 +9,8 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import sys
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -23,6 +21,8 @@ Kind = Literal["create", "update", "remove"]
 archived: dict[Path, Path] = {}
 #: Lines up to which the text of what is as wanted is kept in a record whole.
 LONGEST_TEXT = 120
+#: Behind the summary of a change that would write over somebody's edit.
+EDITED = " (edited since the last run)"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Change:
     edited: bool = False
 
     def __str__(self) -> str:
-        return f"{self.summary} (edited since the last run)" if self.edited else self.summary
+        return self.summary + EDITED * self.edited
 
     def as_json(self) -> dict[str, Any]:
         shown = {"summary": secrets.redact(self.summary), "diff": secrets.redact(self.diff)}
@@ -189,8 +189,8 @@ def _device(path: Path) -> int:
 
 def _have(path: Path) -> None:
     """Give ``path`` and all below it to root: its account may go, and the next has its number."""
-    with as_file(files(programs) / "own.py") as program:
-        machine.run([sys.executable, "-I", str(program), str(path)])
+    with programs.command("own.py", str(path)) as words:
+        machine.run(words)
 
 
 def unified(before: str, after: str, path: Path | str) -> str:

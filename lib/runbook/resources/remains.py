@@ -9,11 +9,9 @@ import grp
 import os
 import random
 import stat
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from importlib.resources import as_file, files
 from itertools import count, islice
 from pathlib import Path
 
@@ -152,10 +150,9 @@ def disarm_files(uids: Collection[int], gids: Collection[int]) -> list[str]:
     armed = ["-type", "f", "(", *whose[1:], ")"]
     numbers = ",".join(map(str, uids)), ",".join(map(str, gids))
     for place in sorted(_armed()):
-        with as_file(files(programs) / "disarm.py") as program:
-            words = [*numbers, "{}", "+"]
-            execute = ["-execdir", sys.executable, "-I", str(program), *words]
-            look = ["find", place, "-xdev", *armed, "-not", "-user", "0", "-print", *execute]
+        with programs.command("disarm.py", *numbers, "{}", "+") as words:
+            execute = ["-print", "-execdir", *words]
+            look = ["find", place, "-xdev", *armed, "-not", "-user", "0", *execute]
             done = machine.run(look, check=False, timeout=LOOKING_SECONDS)
         refused = done.returncode == 1 and "-execdir" in done.stderr
         if done.returncode not in (0, 1) or refused:  # 1: something went away meanwhile
@@ -164,9 +161,8 @@ def disarm_files(uids: Collection[int], gids: Collection[int]) -> list[str]:
                 f"{(done.stderr.splitlines() or ['no word'])[0]}; then run again",
             )
         found += done.stdout.splitlines()
-    with as_file(files(programs) / "disarm.py") as program:
-        for file in _held_open(uids, gids):
-            machine.run([sys.executable, "-I", str(program), *numbers, file], check=False)
+    for file in _held_open(uids, gids):
+        _run_program("disarm.py", *numbers, file)
     return found
 
 
@@ -221,8 +217,8 @@ def _armed() -> set[str]:
 
 
 def _run_program(name: str, *words: str) -> None:
-    with as_file(files(programs) / name) as program:
-        machine.run([sys.executable, "-I", str(program), *words], check=False)
+    with programs.command(name, *words) as command:
+        machine.run(command, check=False)
 
 
 def _uids(process: psutil.Process) -> Iterator[int]:

@@ -29,6 +29,8 @@ from runbook.stages.parameters import parameter
 from runbook.takeback import TakenBack
 from runbook.undoing import Backwards, Resumed, Undoing
 
+#: Before the name of a run, in the check.
+TO_BE = "to be taken back: "
 #: Before the path of what was not thrown away.
 KEPT = "kept: "
 #: Of people's servers, before it is done.
@@ -56,14 +58,15 @@ class Undo(Stage):
         """Raises `ParameterError` if no run is called ``undo_run``."""
         undoing = self.undoing()
         for run, count in self.runs() or [("nothing", "")]:
-            yield Check("ok", f"to be taken back: {run}", count)
+            yield Check("ok", f"{TO_BE}{run}", count)
         for line in undoing.history.passed_over:
             yield Check("warning", "passed over", line, PASSED_OVER)
         for each in undoing.backs():
-            if outcome := each.why_left(each.read()) and each.outcome():
+            present, resource = each.read(), each.resource
+            if outcome := each.why_left(present) and each.outcome():
                 yield outcome
-            goes = each.resource.absent(each.before) and each.change(each.read())
-            if isinstance(each.resource, PythonEnvironment) and goes:
+            goes = isinstance(resource, PythonEnvironment) and resource.absent(each.before)
+            if goes and each.change(present):
                 yield from _ending()
 
     def resources(self) -> Iterator[Resource]:
